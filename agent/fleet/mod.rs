@@ -1,0 +1,203 @@
+//! What is known now: the only shared state, behind the only lock. `record_*` in, `view()` out.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::http::HttpError;
+use crate::metrics::Counted;
+use crate::sample::{GpuSample, ServerSample};
+use crate::servers::Target;
+use crate::view::{AgentView, BackendView, DiscoveryView, GpuView, GpusView, SCHEMA_VERSION, View};
+
+mod entry;
+mod label;
+mod totals;
+
+use entry::Entry;
+pub use label::label;
+
+/// A cheap handle on what is known.
+#[derive(Debug, Clone)]
+pub struct Fleet(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    counted: Counted,
+    /// Held for short sections only, never across an await: a scrape and a poll may wait for each
+    /// other for as long as a clone of the view takes.
+    known: Mutex<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    targets: BTreeMap<String, Entry>,
+    max_models: usize,
+    discovery: DiscoveryView,
+    agent: AgentView,
+    gpus: Gpus,
+}
+
+#[derive(Debug, Default)]
+struct Gpus {
+    backends: BTreeMap<&'static str, Backend>,
+}
+
+#[derive(Debug)]
+struct Backend {
+    told: BackendView,
+    cards: Vec<GpuView>,
+    read_at: Instant,
+    every: Duration,
+}
+
+impl Fleet {
+    /// Nothing known yet.
+    pub fn new(agent: AgentView, max_models: usize) -> Fleet {
+        Fleet(Arc::new(Inner {
+            counted: Counted::new(),
+            known: Mutex::new(Known {
+                targets: BTreeMap::new(),
+                max_models,
+                discovery: DiscoveryView::default(),
+                agent,
+                gpus: Gpus::default(),
+            }),
+        }))
+    }
+
+    /// What this process counted itself.
+    pub fn counted(&self) -> &Counted {
+        &self.0.counted
+    }
+
+    /// A target that is watched from now on. One of the same name is replaced; what is known of it
+    /// stays if it is at the same address.
+    pub fn add(&self, target: &Target, demo: bool) {
+        let mut known = self.lock();
+        match known.targets.get_mut(&target.name) {
+            Some(entry) if entry.target.url == target.url => entry.target = target.clone(),
+            _ => {
+                known.targets.insert(target.name.clone(), Entry::new(target.clone(), demo));
+            }
+        }
+        drop(known);
+        self.counted().touch_target(&target.name);
+    }
+
+    /// A target that is watched no more: all of it goes, its counts too.
+    pub fn remove(&self, target: &str) {
+        self.lock().targets.remove(target);
+        self.counted().forget_target(target);
+    }
+
+    /// What came of one poll.
+    pub fn record_poll(&self, target: &str, result: Result<ServerSample, HttpError>, took: Duration) {
+        let reason = result.as_ref().err().map(HttpError::reason);
+        let mut known = self.lock();
+        let max_models = known.max_models;
+        let Some(entry) = known.targets.get_mut(target) else { return };
+        let left_out = entry.record(result, took, Instant::now(), Timestamp::now(), max_models);
+        drop(known);
+        self.counted().count_poll(target, reason, left_out);
+    }
+
+    /// What came of one read of the GPUs by one backend.
+    pub fn record_gpus(
+        &self,
+        backend: &'static str,
+        result: Result<Vec<GpuSample>, (&'static str, String)>,
+        took: Duration,
+        every: Duration,
+    ) {
+        self.counted().count_gpu_read(backend, result.as_ref().err().map(|(reason, _)| *reason));
+        let mut told = BackendView {
+            name: backend.into(),
+            up: result.is_ok(),
+            reason: None,
+            error: None,
+            read_duration_seconds: Some(took.as_secs_f64()),
+        };
+        let cards = match result {
+            Ok(cards) => cards.into_iter().map(gpu_view).collect(),
+            Err((reason, error)) => {
+                (told.reason, told.error) = (Some(reason.into()), Some(error));
+                Vec::new()
+            }
+        };
+        self.lock().gpus.backends.insert(backend, Backend { told, cards, read_at: Instant::now(), every });
+    }
+
+    /// How the last look for servers went.
+    pub fn record_discovery(&self, discovery: DiscoveryView) {
+        self.lock().discovery = discovery;
+    }
+
+    /// How the last reload of the config went: no fault is a success.
+    pub fn record_reload(&self, errors: Vec<String>, max_models: Option<usize>) {
+        let mut known = self.lock();
+        known.agent.config_ok = errors.is_empty();
+        if errors.is_empty() {
+            known.agent.config_at = Timestamp::now();
+        }
+        known.agent.config_errors = errors;
+        if let Some(max_models) = max_models {
+            known.max_models = max_models;
+        }
+    }
+
+    /// Since when a target has not answered: `None` if it answers, or was not asked yet.
+    pub fn silent_for(&self, target: &str) -> Option<Duration> {
+        let known = self.lock();
+        known.targets.get(target).and_then(|entry| entry.silent_for(Instant::now()))
+    }
+
+    /// All that the outside sees, as of now.
+    pub fn view(&self) -> View {
+        let now = Instant::now();
+        let known = self.lock();
+        let cards = |backend: &Backend| {
+            let stale = now.saturating_duration_since(backend.read_at) > backend.every * 3;
+            if stale { Vec::new() } else { backend.cards.clone() }
+        };
+        View {
+            schema_version: SCHEMA_VERSION,
+            at: Timestamp::now(),
+            agent: known.agent.clone(),
+            discovery: known.discovery.clone(),
+            targets: known.targets.values().map(|entry| entry.view(now)).collect(),
+            gpus: GpusView {
+                backends: known.gpus.backends.values().map(|backend| backend.told.clone()).collect(),
+                cards: known.gpus.backends.values().flat_map(cards).collect(),
+            },
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // A panic while it was held cannot leave it half-changed in a way that hurts: go on.
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn gpu_view(card: GpuSample) -> GpuView {
+    GpuView {
+        uuid: label(&card.uuid),
+        index: card.index,
+        name: card.name.as_deref().map(label),
+        vendor: card.vendor.into(),
+        driver: card.driver,
+        pci: card.pci,
+        vbios: card.vbios,
+        utilization_ratio: card.utilization_ratio,
+        memory_total_bytes: card.memory_total_bytes,
+        memory_used_bytes: card.memory_used_bytes,
+        memory_free_bytes: card.memory_free_bytes,
+        temperature_celsius: card.temperature_celsius,
+        power_watts: card.power_watts,
+        power_limit_watts: card.power_limit_watts,
+        energy_joules: card.energy_joules,
+    }
+}

@@ -1,0 +1,134 @@
+//! Periodic work and servers: one place starts them, one stops them. Knows nothing of what it runs.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Work that comes back on a beat. It may keep state; one task owns it.
+pub trait Job: Send + 'static {
+    /// One beat.
+    fn run(&mut self) -> BoxFuture<'_, ()>;
+}
+
+/// Called with a job's name when it panicked.
+pub type OnPanic = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// The jobs that run. Cloned handles are the same set.
+#[derive(Clone)]
+pub struct Jobs {
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    cut: CancellationToken,
+    on_panic: OnPanic,
+}
+
+/// One running job; [`JobHandle::stop`] ends it before the others.
+#[derive(Debug)]
+pub struct JobHandle(CancellationToken);
+
+impl JobHandle {
+    /// Ends the job: a beat in flight is dropped, none comes after it.
+    pub fn stop(&self) {
+        self.0.cancel();
+    }
+}
+
+impl Drop for JobHandle {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl Jobs {
+    /// No jobs yet.
+    pub fn new(on_panic: OnPanic) -> Jobs {
+        Jobs {
+            tracker: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
+            on_panic,
+        }
+    }
+
+    /// Runs `job` every `period`, the first time after `delay`. A beat that takes longer than the
+    /// period delays the next; a panic is caught, reported, and the next beat comes.
+    #[must_use = "dropping the handle stops the job"]
+    pub fn every(
+        &self,
+        name: impl Into<String>,
+        delay: Duration,
+        period: Duration,
+        mut job: impl Job,
+    ) -> JobHandle {
+        let (name, mine, on_panic) = (name.into(), self.stop.child_token(), self.on_panic.clone());
+        let stop = mine.clone();
+        self.spawn(async move {
+            let mut beat = interval_at(Instant::now() + delay, period);
+            beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return,
+                    _ = beat.tick() => {}
+                }
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return,
+                    outcome = AssertUnwindSafe(job.run()).catch_unwind() => {
+                        if outcome.is_err() {
+                            on_panic(&name);
+                        }
+                    }
+                }
+            }
+        });
+        JobHandle(mine)
+    }
+
+    /// Runs something that ends by itself when [`Jobs::stopping`] is told, such as a listener.
+    pub fn serve(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let cut = self.cut.clone();
+        self.spawn(async move {
+            tokio::select! {
+                () = work => {}
+                () = cut.cancelled() => {}
+            }
+        });
+    }
+
+    /// Completes when the jobs are told to stop.
+    pub fn stopping(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Tells all to stop, waits no longer than the grace (or until `hurry` completes), cuts the
+    /// rest and says how many that were.
+    pub async fn stop(&self, grace: Duration, hurry: impl Future<Output = ()>) -> usize {
+        self.stop.cancel();
+        self.tracker.close();
+        tokio::select! {
+            () = self.tracker.wait() => {}
+            () = tokio::time::sleep(grace) => {}
+            () = hurry => {}
+        }
+        let left = self.tracker.len();
+        self.cut.cancel();
+        left
+    }
+
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        drop(self.tracker.spawn(work));
+    }
+}
+
+impl std::fmt::Debug for Jobs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Jobs({})", self.tracker.len())
+    }
+}

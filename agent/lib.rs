@@ -1,0 +1,31 @@
+//! opsagent: an observability and operations agent for self-hosted LLM servers.
+//!
+//! Read the modules downward: each may use only those above its own group. `agent/ARCHITECTURE.md`
+//! tells the rest.
+
+pub mod sample;
+
+pub mod view;
+pub mod wire;
+
+pub mod jobs;
+
+pub mod http;
+pub mod procs;
+
+pub mod servers;
+
+pub mod metrics;
+
+pub mod fleet;
+
+// pub mod discover;
+pub mod poll;
+
+// pub mod web;
+
+pub mod config;
+
+// pub mod app;
+
+pub mod cli;

@@ -1,0 +1,48 @@
+//! The job that polls a server: it owns the time, the success and the count; the kind only returns
+//! what it saw.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+use crate::fleet::Fleet;
+use crate::http::HttpError;
+use crate::jobs::Job;
+use crate::servers::{Auto, Server};
+
+/// Beyond a question's own time limit, a poll of several questions may take this much more before
+/// it is given up: a slow disk, a long table of processes.
+const SLACK: Duration = Duration::from_secs(5);
+
+/// Polls one target on its beat.
+#[derive(Debug)]
+pub struct PollServer {
+    target: String,
+    server: Auto,
+    limit: Duration,
+    fleet: Fleet,
+}
+
+impl PollServer {
+    /// A job that polls `server` as `target` and records what it saw.
+    pub fn new(target: impl Into<String>, server: Auto, timeout: Duration, fleet: Fleet) -> PollServer {
+        PollServer { target: target.into(), server, limit: timeout * 2 + SLACK, fleet }
+    }
+
+    /// Polls once and records it.
+    pub async fn once(&mut self) {
+        let start = Instant::now();
+        let result = match tokio::time::timeout(self.limit, self.server.poll()).await {
+            Ok(result) => result,
+            Err(_) => Err(HttpError::Timeout(self.limit)),
+        };
+        self.fleet.record_poll(&self.target, result, start.elapsed());
+    }
+}
+
+impl Job for PollServer {
+    fn run(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(self.once())
+    }
+}

@@ -1,0 +1,188 @@
+//! What runs on this machine: processes and the sockets they listen on, read from `/proc`.
+//!
+//! Everything here may be missing (another system, hidepid, another user's process): what cannot
+//! be seen is left out, never guessed.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use procfs::FromRead as _;
+use procfs::process::{FDTarget, Process as ProcProcess};
+
+/// The machine's process table, at a root that tests may move.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    root: PathBuf,
+}
+
+/// One process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its id.
+    pub pid: u32,
+    /// Its parent's id.
+    pub parent: u32,
+    /// Its start, in clock ticks since boot: with the pid, what tells it from a later one.
+    pub started_ticks: u64,
+    /// The program's name: the last part of its first argument, or the kernel's name for it.
+    pub name: String,
+    /// The arguments, the program first. Empty where they cannot be read.
+    pub args: Vec<String>,
+}
+
+/// A socket that listens for TCP connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// The address it is bound to, maybe a wildcard.
+    pub address: SocketAddr,
+    /// The process that holds it, where that can be seen (the same user, or root).
+    pub pid: Option<u32>,
+}
+
+impl Process {
+    /// `pid:starttime`: names this process and no later one.
+    pub fn incarnation(&self) -> String {
+        format!("{}:{}", self.pid, self.started_ticks)
+    }
+
+    /// The value of an option, written `--name value` or `--name=value`, under any of its names.
+    pub fn option(&self, names: &[&str]) -> Option<&str> {
+        let mut args = self.args.iter();
+        while let Some(arg) = args.next() {
+            for name in names {
+                if arg == name {
+                    return args.next().map(String::as_str);
+                }
+                if let Some(value) = arg.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) {
+                    return Some(value);
+                }
+            }
+        }
+        None
+    }
+}
+
+impl Machine {
+    /// The process table at that root, usually `/proc`.
+    pub fn at(root: impl Into<PathBuf>) -> Machine {
+        Machine { root: root.into() }
+    }
+
+    /// This machine.
+    pub fn here() -> Machine {
+        Machine::at("/proc")
+    }
+
+    /// Every process that can be seen.
+    ///
+    /// # Errors
+    /// There is no process table at that root.
+    pub fn processes(&self) -> io::Result<Vec<Process>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&self.root)? {
+            let Ok(entry) = entry else { continue };
+            if let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok())
+                && let Some(process) = self.process(pid)
+            {
+                found.push(process);
+            }
+        }
+        found.sort_by_key(|process| process.pid);
+        Ok(found)
+    }
+
+    /// One process, if it can be seen.
+    pub fn process(&self, pid: u32) -> Option<Process> {
+        let dir = self.root.join(pid.to_string());
+        let stat = procfs::process::Stat::from_file(dir.join("stat")).ok()?;
+        let args: Vec<String> = std::fs::read(dir.join("cmdline"))
+            .unwrap_or_default()
+            .split(|byte| *byte == 0)
+            .map(|arg| String::from_utf8_lossy(arg).into_owned())
+            .collect();
+        let args: Vec<String> = match args.split_last() {
+            Some((last, rest)) if last.is_empty() => rest.to_vec(),
+            _ => args,
+        };
+        let name = args
+            .first()
+            .and_then(|arg| Path::new(arg).file_name())
+            .and_then(|name| name.to_str())
+            .map_or_else(|| stat.comm.clone(), str::to_owned);
+        Some(Process {
+            pid,
+            parent: u32::try_from(stat.ppid).unwrap_or(0),
+            started_ticks: stat.starttime,
+            name,
+            args,
+        })
+    }
+
+    /// A variable of a process's environment. `Err`: the environment cannot be read (another user's).
+    pub fn variable(&self, pid: u32, name: &str) -> io::Result<Option<String>> {
+        let environ = std::fs::read(self.root.join(pid.to_string()).join("environ"))?;
+        Ok(environ.split(|byte| *byte == 0).find_map(|entry| {
+            String::from_utf8_lossy(entry).strip_prefix(name)?.strip_prefix('=').map(str::to_owned)
+        }))
+    }
+
+    /// The listening sockets. Whose they are is looked up only for the processes in `owners`: it
+    /// takes a look at every open file of each.
+    ///
+    /// # Errors
+    /// The table of sockets cannot be read.
+    pub fn listeners(&self, owners: &[Process]) -> io::Result<Vec<Listener>> {
+        let mut sockets: HashMap<u64, SocketAddr> = HashMap::new();
+        let mut order = Vec::new();
+        let me = ProcProcess::new_with_root(self.root.join("self")).map_err(io::Error::other)?;
+        // A kernel without IPv6 has no second table.
+        let entries = me.tcp().map_err(io::Error::other)?.into_iter().chain(me.tcp6().unwrap_or_default());
+        for entry in entries {
+            if entry.state == procfs::net::TcpState::Listen
+                && sockets.insert(entry.inode, entry.local_address).is_none()
+            {
+                order.push(entry.inode);
+            }
+        }
+        let wanted: HashSet<u64> = sockets.keys().copied().collect();
+        let mut holders: HashMap<u64, u32> = HashMap::new();
+        for owner in owners {
+            for inode in self.sockets_of(owner.pid) {
+                if wanted.contains(&inode) {
+                    // Children inherit sockets; the first, the one with the lowest pid, is the owner.
+                    holders.entry(inode).or_insert(owner.pid);
+                }
+            }
+        }
+        Ok(order
+            .into_iter()
+            .map(|inode| Listener { address: sockets[&inode], pid: holders.get(&inode).copied() })
+            .collect())
+    }
+
+    fn sockets_of(&self, pid: u32) -> Vec<u64> {
+        let Ok(process) = ProcProcess::new_with_root(self.root.join(pid.to_string())) else {
+            return Vec::new();
+        };
+        let Ok(files) = process.fd() else { return Vec::new() };
+        files
+            .flatten()
+            .filter_map(|file| match file.target {
+                FDTarget::Socket(inode) => Some(inode),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// The address to ask a socket bound to `address` at: loopback for a wildcard.
+pub fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], address.port())),
+        // A wildcard of IPv6 nearly always takes IPv4 too, and that is what people type.
+        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], address.port())),
+        _ => address,
+    }
+}

@@ -1,0 +1,6 @@
+//! To come.
+use super::{Kind, openai};
+
+/// The row of the table.
+pub(super) const KIND: Kind =
+    Kind { name: "llama_cpp", recognise: |_| Box::pin(async { false }), ..openai::KIND };

@@ -1,0 +1,322 @@
+//! The view: all that the outside sees, one plain document. `/metrics`, the status page, the JSON
+//! and the command line are each a function of it. Pure.
+//!
+//! `null` is "not known", with the reason in a note or in the target's `reason`; never zero.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::sample::{Note, NoteLevel, ServerState};
+
+/// Grows when a field changes its meaning or goes; a new field does not change it.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct View {
+    /// [`SCHEMA_VERSION`] of the agent that made it.
+    pub schema_version: u32,
+    /// When it was made.
+    pub at: Timestamp,
+    /// The agent itself.
+    pub agent: AgentView,
+    /// How servers are looked for, and what came of it.
+    pub discovery: DiscoveryView,
+    /// Every target, by name.
+    pub targets: Vec<TargetView>,
+    /// Every GPU, by index.
+    pub gpus: GpusView,
+}
+
+/// The agent itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgentView {
+    /// Version of the program.
+    pub version: String,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// Nothing here is real: `opsagent run --demo`.
+    pub demo: bool,
+    /// The config's file, where there is one.
+    pub config_file: Option<String>,
+    /// Whether the last reload was taken. True before the first.
+    pub config_ok: bool,
+    /// When the config in force was read.
+    pub config_at: Timestamp,
+    /// Why the last reload was refused, a line a fault.
+    pub config_errors: Vec<String>,
+}
+
+/// How servers are looked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DiscoveryView {
+    /// Whether it looks at all.
+    pub enabled: bool,
+    /// When it last looked.
+    pub last_scan_at: Option<Timestamp>,
+    /// What it tried, an entry a place.
+    pub tried: Vec<Tried>,
+}
+
+/// A place where a server might have been.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// Where, such as `127.0.0.1:11434`.
+    pub address: String,
+    /// Why there, such as `default port of ollama` or `process llama-server, pid 812`.
+    pub why: String,
+    /// What came of it, such as `connection refused` or `is ollama`.
+    pub outcome: String,
+}
+
+/// One target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetView {
+    /// Its name.
+    pub name: String,
+    /// Its kind; `unknown` until its answers told it.
+    pub kind: String,
+    /// Its address without user or secret.
+    pub url: String,
+    /// Found by itself, not named in the config.
+    pub discovered: bool,
+    /// Simulated.
+    pub demo: bool,
+    /// Whether the last poll was answered as this kind answers. `None`: not polled yet, or the
+    /// last poll is too old to be called current.
+    pub up: Option<bool>,
+    /// What it is doing. `None`: as for `up`.
+    pub state: Option<ServerState>,
+    /// Since when it is in that state.
+    pub state_since: Option<Timestamp>,
+    /// Why it is not up: one of `HttpError::REASONS`.
+    pub reason: Option<String>,
+    /// The same in a sentence.
+    pub error: Option<String>,
+    /// The version it says.
+    pub version: Option<String>,
+    /// The build it says.
+    pub build: Option<String>,
+    /// From one poll to the next, in seconds.
+    pub every_seconds: f64,
+    /// When it was last polled, whatever came of it.
+    pub last_poll_at: Option<Timestamp>,
+    /// When it was last polled with success.
+    pub last_success_at: Option<Timestamp>,
+    /// How long the last poll took, in seconds.
+    pub poll_duration_seconds: Option<f64>,
+    /// Models on disk.
+    pub models_installed: Option<u64>,
+    /// Model processes that outlived their server.
+    pub orphans: Option<u32>,
+    /// The models it told of. Empty when the last poll failed.
+    pub models: Vec<ModelView>,
+    /// Models it told of beyond the limit that is kept.
+    pub models_left_out: u64,
+    /// What is missing or odd, why, and what to do.
+    pub notes: Vec<Note>,
+}
+
+/// One model on a target.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelView {
+    /// Its name as the server's inventory spells it, made fit for a label.
+    pub name: String,
+    /// Whether it is in memory now.
+    pub loaded: Option<bool>,
+    /// Its own state where the server holds several.
+    pub state: Option<ServerState>,
+    /// Digest of the weights' manifest.
+    pub digest: Option<String>,
+    /// Quantization.
+    pub quantization: Option<String>,
+    /// Parameters as text.
+    pub parameters: Option<String>,
+    /// File format.
+    pub format: Option<String>,
+    /// Architecture family.
+    pub family: Option<String>,
+    /// Size on disk, bytes.
+    pub size_bytes: Option<u64>,
+    /// Memory taken, bytes.
+    pub memory_bytes: Option<u64>,
+    /// The part of it on GPUs, bytes.
+    pub vram_bytes: Option<u64>,
+    /// `vram_bytes` / `memory_bytes`, 0..1.
+    pub offload_ratio: Option<f64>,
+    /// Context per request, tokens.
+    pub context_tokens: Option<u64>,
+    /// Context it was trained for, tokens.
+    pub context_trained_tokens: Option<u64>,
+    /// When it will be unloaded.
+    pub expires_at: Option<Timestamp>,
+    /// It stays loaded for ever.
+    pub stays: Option<bool>,
+    /// Requests it can work on at once.
+    pub slots: Option<u32>,
+    /// Requests it works on.
+    pub slots_busy: Option<u32>,
+    /// Requests that wait.
+    pub queue_depth: Option<u64>,
+    /// Loads seen since the agent started.
+    pub loads: u64,
+    /// Totals, kept over restarts of the server while the agent runs.
+    pub totals: Totals,
+    /// The process that runs it for the server.
+    pub child: Option<ChildView>,
+}
+
+/// Totals of one model that only grow while the agent runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Requests finished.
+    pub requests: Option<f64>,
+    /// Prompt tokens processed, without those out of the cache.
+    pub prompt_tokens: Option<f64>,
+    /// Prompt tokens reused from the cache.
+    pub cached_tokens: Option<f64>,
+    /// Tokens generated.
+    pub output_tokens: Option<f64>,
+    /// Seconds spent on prompts.
+    pub prompt_seconds: Option<f64>,
+    /// Seconds spent generating.
+    pub decode_seconds: Option<f64>,
+    /// Tokens drafted by speculative decoding.
+    pub draft_tokens: Option<f64>,
+    /// Drafted tokens that were accepted.
+    pub draft_accepted_tokens: Option<f64>,
+}
+
+/// The process that runs a model for an Ollama.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChildView {
+    /// Its process id. `None`: the model is listed, but no process runs it.
+    pub pid: Option<u32>,
+    /// Whether it answers.
+    pub up: bool,
+    /// Whether its `/metrics` is on.
+    pub metrics: Option<bool>,
+}
+
+/// The GPUs of this machine.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GpusView {
+    /// How each backend that was tried fared.
+    pub backends: Vec<BackendView>,
+    /// The cards.
+    pub cards: Vec<GpuView>,
+}
+
+/// One way to read GPUs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BackendView {
+    /// Its name, such as `nvml`.
+    pub name: String,
+    /// Whether the last read worked.
+    pub up: bool,
+    /// Why not: a closed word.
+    pub reason: Option<String>,
+    /// The same in a sentence.
+    pub error: Option<String>,
+    /// How long the last read took, seconds.
+    pub read_duration_seconds: Option<f64>,
+}
+
+/// One GPU.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GpuView {
+    /// Its UUID.
+    pub uuid: String,
+    /// Index in the driver's order.
+    pub index: Option<u32>,
+    /// Product name.
+    pub name: Option<String>,
+    /// `nvidia`, `amd`, `intel`.
+    pub vendor: String,
+    /// Driver version.
+    pub driver: Option<String>,
+    /// PCI address.
+    pub pci: Option<String>,
+    /// VBIOS version.
+    pub vbios: Option<String>,
+    /// Part of the time it computed, 0..1.
+    pub utilization_ratio: Option<f64>,
+    /// Memory, bytes.
+    pub memory_total_bytes: Option<u64>,
+    /// Memory in use, bytes.
+    pub memory_used_bytes: Option<u64>,
+    /// Memory free, bytes.
+    pub memory_free_bytes: Option<u64>,
+    /// Temperature of the die, Celsius.
+    pub temperature_celsius: Option<f64>,
+    /// Power now, watts.
+    pub power_watts: Option<f64>,
+    /// Power limit, watts.
+    pub power_limit_watts: Option<f64>,
+    /// Energy since the driver was loaded, joules.
+    pub energy_joules: Option<f64>,
+}
+
+/// How a target, or all together, fares: what monitoring plugins call a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// As it should be.
+    Ok,
+    /// Not known: never polled, or too long ago.
+    Unknown,
+    /// Somebody should look.
+    Warning,
+    /// It does not work.
+    Critical,
+}
+
+impl Health {
+    /// The exit code that monitoring plugins give it: 0 OK, 1 warning, 2 critical, 3 unknown.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Warning => 1,
+            Self::Critical => 2,
+            Self::Unknown => 3,
+        }
+    }
+
+    /// Its name, as it is printed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl TargetView {
+    /// How this target fares.
+    pub fn health(&self) -> Health {
+        match self.state {
+            None => Health::Unknown,
+            Some(ServerState::Down | ServerState::Hung) => Health::Critical,
+            Some(_) if self.notes.iter().any(|note| note.level == NoteLevel::Warning) => Health::Warning,
+            Some(_) => Health::Ok,
+        }
+    }
+
+    /// Slots at work and slots in all, over its models; `None` where no model tells.
+    pub fn slots(&self) -> Option<(u32, u32)> {
+        let mut all = self.models.iter().filter_map(|model| Some((model.slots_busy?, model.slots?)));
+        let first = all.next()?;
+        Some(all.fold(first, |sum, one| (sum.0 + one.0, sum.1 + one.1)))
+    }
+}
+
+impl View {
+    /// How all fares: the worst of the targets. No target at all is unknown.
+    pub fn health(&self) -> Health {
+        let worst = self.targets.iter().map(TargetView::health).max();
+        let config = if self.agent.config_ok { Health::Ok } else { Health::Warning };
+        worst.map_or(Health::Unknown, |worst| worst.max(config))
+    }
+}

@@ -1,0 +1,3 @@
+//! Reads what servers write. Pure: bytes in, values out, and any bytes give an answer.
+
+pub mod exposition;

@@ -1,0 +1,5 @@
+//! The integration tests: one binary, a module a subject. Those marked "real parts" need
+//! `tests/real/install` and run by `tests/run`; the rest needs nothing but the toolchain.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, unreachable_pub)]
+
+mod support;

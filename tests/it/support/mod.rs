@@ -1,0 +1,1 @@
+//! What the tests stand on: fake servers, real ones, a started agent.
