@@ -22,10 +22,10 @@ pub mod fleet;
 // pub mod discover;
 pub mod poll;
 
-// pub mod web;
+pub mod web;
 
 pub mod config;
 
-// pub mod app;
+pub mod app;
 
 pub mod cli;

@@ -1,0 +1,220 @@
+//! Keeps the jobs as the config and discovery want them: one task owns the list, so it needs no lock.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::{Options, Ways};
+use crate::config::Config;
+use crate::fleet::Fleet;
+use crate::http::Clients;
+use crate::jobs::{JobHandle, Jobs};
+use crate::poll::PollServer;
+use crate::procs::Machine;
+use crate::servers::Target;
+
+/// How often it is looked whether a server that was found has been gone for too long.
+const FORGET_BEAT: Duration = Duration::from_secs(5);
+
+/// So many targets are polled at once at the start; the others are spread over their beat.
+const AT_ONCE: usize = 16;
+
+/// What the conductor is asked.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Servers that discovery found.
+    #[allow(dead_code, reason = "discovery is wired next")]
+    Found(Vec<Target>),
+    /// Read the config anew; the answer is its faults.
+    Reload(oneshot::Sender<Result<(), Vec<String>>>),
+}
+
+/// Starts and stops the jobs.
+#[allow(dead_code, reason = "discovery is wired next")]
+pub(super) struct Conductor {
+    config: Config,
+    options: Options,
+    fleet: Fleet,
+    jobs: Jobs,
+    listen: Vec<SocketAddr>,
+    ways: Ways,
+    commands: mpsc::Sender<Command>,
+    running: BTreeMap<String, (Target, JobHandle)>,
+}
+
+impl Conductor {
+    pub(super) fn new(
+        config: &Config,
+        options: Options,
+        fleet: Fleet,
+        jobs: Jobs,
+        listen: Vec<SocketAddr>,
+        commands: mpsc::Sender<Command>,
+    ) -> Conductor {
+        let ways = Ways { clients: Clients::new(), machine: Machine::here() };
+        Conductor {
+            config: config.clone(),
+            options,
+            fleet,
+            jobs,
+            listen,
+            ways,
+            commands,
+            running: BTreeMap::new(),
+        }
+    }
+
+    /// Starts what the config wants.
+    pub(super) fn start(&mut self, config: &Config) -> anyhow::Result<()> {
+        let many = config.targets.len().max(1) as u32;
+        for (nth, target) in config.targets.iter().enumerate() {
+            let delay = if nth < AT_ONCE { Duration::ZERO } else { target.every * nth as u32 / many };
+            self.watch(target, delay).with_context(|| format!("target {}", target.name))?;
+        }
+        Ok(())
+    }
+
+    /// Runs until the agent stops.
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>, stop: CancellationToken) {
+        let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
+        let mut forget = tokio::time::interval(FORGET_BEAT);
+        loop {
+            let hung_up = async {
+                match &mut hangup {
+                    Some(signal) => signal.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                command = inbox.recv() => match command {
+                    Some(Command::Found(targets)) => self.found(targets),
+                    Some(Command::Reload(answer)) => {
+                        // Whoever asked may have gone; the reload holds all the same.
+                        answer.send(self.reload()).ok();
+                    }
+                    None => return,
+                },
+                _ = hung_up => {
+                    self.reload().ok();
+                }
+                _ = forget.tick() => self.forget(),
+            }
+        }
+    }
+
+    fn watch(&mut self, target: &Target, delay: Duration) -> Result<(), anyhow::Error> {
+        let server =
+            target.connect(&self.ways.clients, self.ways.machine.clone()).map_err(anyhow::Error::msg)?;
+        self.fleet.add(target, false);
+        let job = PollServer::new(&target.name, server, target.timeout, self.fleet.clone());
+        let handle = self.jobs.every(format!("poll {}", target.name), delay, target.every, job);
+        self.running.insert(target.name.clone(), (target.clone(), handle));
+        Ok(())
+    }
+
+    fn unwatch(&mut self, name: &str) {
+        self.running.remove(name);
+        self.fleet.remove(name);
+    }
+
+    fn found(&mut self, targets: Vec<Target>) {
+        for target in targets {
+            if self.running.contains_key(&target.name) {
+                continue;
+            }
+            tracing::info!(target = target.name, kind = ?target.kind, url = %target.shown_url(), "found a server");
+            if let Err(error) = self.watch(&target, Duration::ZERO) {
+                tracing::warn!(target = target.name, %error, "a server that was found cannot be watched");
+            }
+        }
+    }
+
+    fn forget(&mut self) {
+        let gone: Vec<String> = self
+            .running
+            .values()
+            .filter(|(target, _)| target.discovered)
+            .filter(|(target, _)| {
+                self.fleet.silent_for(&target.name).is_some_and(|silent| silent >= self.config.forget_after)
+            })
+            .map(|(target, _)| target.name.clone())
+            .collect();
+        for name in gone {
+            tracing::info!(target = name, "a server that was found is gone for too long, and forgotten");
+            self.unwatch(&name);
+        }
+    }
+
+    fn reload(&mut self) -> Result<(), Vec<String>> {
+        let result = Config::load(self.options.config_file.as_deref())
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())
+            .and_then(|new| self.take(new));
+        match &result {
+            Ok(()) => tracing::info!("the config was read anew"),
+            Err(faults) => {
+                for fault in faults {
+                    tracing::error!(%fault, "the config was refused; the old one goes on");
+                }
+            }
+        }
+        let max_models = result.is_ok().then_some(self.config.max_models);
+        self.fleet.record_reload(result.clone().err().unwrap_or_default(), max_models);
+        result
+    }
+
+    /// Takes a new config: only the jobs that differ are stopped and started.
+    fn take(&mut self, mut new: Config) -> Result<(), Vec<String>> {
+        if !self.options.listen.is_empty() {
+            new.listen.clone_from(&self.options.listen);
+        }
+        if new.listen != self.config.listen {
+            let file = new.file.as_ref().map_or_else(String::new, |file| format!("{}: ", file.display()));
+            return Err(vec![format!("{file}listen: cannot change while the agent runs: restart it")]);
+        }
+        let faults: Vec<String> = new
+            .targets
+            .iter()
+            .filter_map(|target| {
+                let fault = target.connect(&self.ways.clients, self.ways.machine.clone()).err()?;
+                Some(format!("target {}: {fault}", target.name))
+            })
+            .collect();
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let wanted: BTreeMap<&str, &Target> =
+            new.targets.iter().map(|target| (target.name.as_str(), target)).collect();
+        let ends: Vec<String> = self
+            .running
+            .values()
+            .filter(|(target, _)| match wanted.get(target.name.as_str()) {
+                Some(wanted) => *wanted != target,
+                None => {
+                    !target.discovered
+                        || !new.discover
+                        || new.targets.iter().any(|other| other.url == target.url)
+                }
+            })
+            .map(|(target, _)| target.name.clone())
+            .collect();
+        for name in ends {
+            match wanted.get(name.as_str()) {
+                // What is known of it stays if the address is the same.
+                Some(_) => drop(self.running.remove(&name)),
+                None => self.unwatch(&name),
+            }
+        }
+        for target in &new.targets {
+            if !self.running.contains_key(&target.name) {
+                self.watch(target, Duration::ZERO).map_err(|error| vec![error.to_string()])?;
+            }
+        }
+        self.config = new;
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! The whole: the only place that knows everything there is, and starts and stops it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::config::Config;
+use crate::fleet::Fleet;
+use crate::http::Clients;
+use crate::jobs::Jobs;
+use crate::procs::Machine;
+use crate::view::AgentView;
+use crate::web::{self, Reload, Web};
+
+mod conductor;
+
+use conductor::{Command, Conductor};
+
+/// What is said on the command line and not in the config.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Simulated servers and a recorded GPU instead of real ones.
+    pub demo: bool,
+    /// The config's file as it was given, read anew by a reload.
+    pub config_file: Option<PathBuf>,
+    /// Addresses that were given on the command line and hold over every reload.
+    pub listen: Vec<SocketAddr>,
+}
+
+/// A running agent.
+#[derive(Debug)]
+pub struct App {
+    jobs: Jobs,
+    fleet: Fleet,
+    addresses: Vec<SocketAddr>,
+    config: Config,
+}
+
+impl App {
+    /// Binds, then starts everything. Must be called inside a runtime.
+    ///
+    /// # Errors
+    /// An address cannot be bound, or a file that the config names cannot be used; nothing runs then.
+    pub async fn start(config: Config, options: Options) -> anyhow::Result<App> {
+        let mut listeners = Vec::new();
+        for address in &config.listen {
+            let listener =
+                TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+            listeners.push(listener);
+        }
+        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
+        let fleet = Fleet::new(about(&config, &options), config.max_models);
+        let counted = fleet.clone();
+        let jobs = Jobs::new(Arc::new(move |job| {
+            counted.counted().count_panic(job);
+            tracing::error!(job, "a job panicked; its next beat comes all the same");
+        }));
+
+        let (commands, inbox) = mpsc::channel(16);
+        let mut conductor = Conductor::new(
+            &config,
+            options,
+            fleet.clone(),
+            jobs.clone(),
+            addresses.clone(),
+            commands.clone(),
+        );
+        conductor.start(&config)?;
+        jobs.serve(conductor.run(inbox, jobs.stopping()));
+
+        let web = Web {
+            fleet: fleet.clone(),
+            reload: reload_through(commands),
+            allow_hosts: config.allow_hosts.clone(),
+            listen: addresses.clone(),
+            stopping: jobs.stopping(),
+        };
+        for listener in listeners {
+            let (router, stop) = (web::router(web.clone()), jobs.stopping());
+            jobs.serve(async move {
+                let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
+                if let Err(error) = served.await {
+                    tracing::error!(%error, "a listener ended");
+                }
+            });
+        }
+        Ok(App { jobs, fleet, addresses, config })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What it knows.
+    pub fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    /// Runs until `stop` completes, then tells all to end, waits no longer than the grace or until
+    /// `hurry` completes, and says how many had to be cut.
+    pub async fn run(self, stop: impl Future<Output = ()>, hurry: impl Future<Output = ()>) -> usize {
+        stop.await;
+        self.jobs.stop(self.config.grace, hurry).await
+    }
+}
+
+fn about(config: &Config, options: &Options) -> AgentView {
+    AgentView {
+        version: env!("CARGO_PKG_VERSION").into(),
+        started_at: Timestamp::now(),
+        demo: options.demo,
+        config_file: config.file.as_ref().map(|file| file.display().to_string()),
+        config_ok: true,
+        config_at: Timestamp::now(),
+        config_errors: Vec::new(),
+    }
+}
+
+fn reload_through(commands: mpsc::Sender<Command>) -> Reload {
+    Arc::new(move || {
+        let commands = commands.clone();
+        Box::pin(async move {
+            let (answer, told) = oneshot::channel();
+            let gone = |()| vec!["the agent is stopping".to_owned()];
+            commands.send(Command::Reload(answer)).await.map_err(|_| gone(()))?;
+            told.await.map_err(|_| gone(()))?
+        })
+    })
+}
+
+/// The things that all polls share.
+#[derive(Debug, Clone)]
+struct Ways {
+    clients: Clients,
+    machine: Machine,
+}
