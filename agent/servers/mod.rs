@@ -149,7 +149,7 @@ impl Target {
     ///
     /// # Errors
     /// The certificates or a header cannot be used.
-    pub fn connect(&self, clients: &Clients, machine: Machine) -> Result<Auto, String> {
+    pub fn connect(&self, clients: &Clients, machine: Machine) -> Result<Box<dyn Server>, String> {
         let http = clients.connect(&Access {
             base: self.url.clone(),
             token: self.token.clone(),
@@ -158,7 +158,7 @@ impl Target {
             timeout: self.timeout,
         })?;
         let machine = is_loopback(&self.url).then_some(machine);
-        Ok(Auto::new(self.kind, Endpoint { http, machine, sleeps: self.sleeps }))
+        Ok(Box::new(Auto::new(self.kind, Endpoint { http, machine, sleeps: self.sleeps })))
     }
 
     /// The address without user, password, query and fragment, fit to be shown.

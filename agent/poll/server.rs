@@ -1,5 +1,4 @@
-//! The job that polls a server: it owns the time, the success and the count; the kind only returns
-//! what it saw.
+//! The job that polls a server.
 
 use std::time::Duration;
 
@@ -9,24 +8,28 @@ use tokio::time::Instant;
 use crate::fleet::Fleet;
 use crate::http::HttpError;
 use crate::jobs::Job;
-use crate::servers::{Auto, Server};
+use crate::servers::Server;
 
 /// Beyond a question's own time limit, a poll of several questions may take this much more before
 /// it is given up: a slow disk, a long table of processes.
 const SLACK: Duration = Duration::from_secs(5);
 
 /// Polls one target on its beat.
-#[derive(Debug)]
 pub struct PollServer {
     target: String,
-    server: Auto,
+    server: Box<dyn Server>,
     limit: Duration,
     fleet: Fleet,
 }
 
 impl PollServer {
     /// A job that polls `server` as `target` and records what it saw.
-    pub fn new(target: impl Into<String>, server: Auto, timeout: Duration, fleet: Fleet) -> PollServer {
+    pub fn new(
+        target: impl Into<String>,
+        server: Box<dyn Server>,
+        timeout: Duration,
+        fleet: Fleet,
+    ) -> PollServer {
         PollServer { target: target.into(), server, limit: timeout * 2 + SLACK, fleet }
     }
 
@@ -44,5 +47,11 @@ impl PollServer {
 impl Job for PollServer {
     fn run(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(self.once())
+    }
+}
+
+impl std::fmt::Debug for PollServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PollServer({:?})", self.target)
     }
 }
