@@ -15,6 +15,7 @@ use crate::procs::Machine;
 use crate::sample::ServerSample;
 
 mod auto;
+mod lax;
 mod llama_cpp;
 mod lm_studio;
 mod ollama;

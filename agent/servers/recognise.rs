@@ -1,11 +1,16 @@
-//! Tells the kind of an unknown server, on parsed bodies, never on status codes.
+//! Tells the kind of an unknown server, on parsed bodies, never on status codes: LM Studio answers
+//! 200 to every path, llama-server is itself at 401, 404 and 503, and everybody imitates
+//! `/v1/models`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::value::RawValue;
 
-use super::{KINDS, Kind};
+use super::openai::Models;
+use super::{KINDS, Kind, lax};
 use crate::http::{Http, HttpError, Reply};
 
 /// The answers of an unknown server so far: each path is asked at most once, since LM Studio logs
@@ -32,9 +37,18 @@ impl Probe {
         reply
     }
 
-    /// The answer as JSON, if it is some; the status does not matter.
-    pub async fn json(&mut self, path: &'static str) -> Option<Value> {
+    /// The answer in this shape, if it has it; the status does not matter.
+    async fn read<T: DeserializeOwned>(&mut self, path: &'static str) -> Option<T> {
         self.get(path).await.ok()?.json().ok()
+    }
+
+    fn met_unexpected_endpoint(&self) -> bool {
+        self.seen.values().flatten().any(|reply| unexpected_endpoint(reply))
+    }
+
+    /// Whose models `/v1/models` lists, where it says so.
+    async fn owner(&mut self) -> Option<String> {
+        self.read::<Models>(MODELS).await?.owner().map(str::to_owned)
     }
 }
 
@@ -43,15 +57,151 @@ impl Probe {
 /// # Errors
 /// Nothing answers at that address (the reason why), or no kind knows the answers.
 pub async fn recognise(probe: &mut Probe) -> Result<&'static Kind, HttpError> {
-    // Every row asks this first; if nothing comes of it, nothing else will be asked.
-    let first = probe.get("/v1/models").await?;
+    // Every kind knows this path and none minds it; if nothing comes of it, nothing else is asked.
+    let first = probe.get(MODELS).await?;
     for kind in KINDS {
         if (kind.recognise)(probe).await {
             return Ok(kind);
         }
     }
+    if first.status == 403 && first.body.is_empty() {
+        return Err(HttpError::Status { status: 403, text: Some(HOST_CHECK.into()) });
+    }
     match Arc::unwrap_or_clone(first).ok() {
         Err(error) => Err(error),
-        Ok(_) => Err(HttpError::Malformed("no known kind of server answers like this".into())),
+        Ok(reply) => Err(HttpError::Malformed(format!(
+            "no known kind of server answers GET {MODELS} with {:?}",
+            crate::http::excerpt(&reply.body)
+        ))),
     }
+}
+
+/// The path that every kind has, at no cost to any.
+const MODELS: &str = "/v1/models";
+
+/// What an empty 403 means on an Ollama.
+const HOST_CHECK: &str = "an empty refusal, as Ollama gives to a host name that is not its own: \
+                          use localhost or the IP address in the url, or set OLLAMA_HOST=0.0.0.0 there";
+
+/// Owners in a model list that are neither LM Studio's nor Ollama's.
+const OTHER_OWNERS: [&str; 4] = ["vllm", "sglang", "llama-swap", "llamacpp"];
+
+/// llama-server: the header that it puts on every answer, of whatever status. Where a proxy took
+/// that off, the words of its answers.
+pub(super) async fn is_llama_cpp(probe: &mut Probe) -> bool {
+    let Ok(reply) = probe.get(MODELS).await else { return false };
+    let Ok(said) = reply.json::<Said>() else { return false };
+    if reply.header("server").is_some_and(|server| server.starts_with("llama.cpp")) {
+        return true;
+    }
+    if said.error.as_deref().is_some_and(is_loading) {
+        return true;
+    }
+    // Asked only where the list hints at it: on others it is an unknown path.
+    if probe.owner().await.as_deref() != Some("llamacpp") {
+        return false;
+    }
+    let props = probe.read::<Props>("/props").await;
+    props.is_some_and(|props| props.build_info.is_some() && props.default_generation_settings.is_some())
+}
+
+/// LM Studio: its greeting. Asked only where the model list does not name somebody else.
+pub(super) async fn is_lm_studio(probe: &mut Probe) -> bool {
+    let Some(said) = probe.read::<Said>(MODELS).await else { return false };
+    // A list, or a refusal for want of a token. Whatever answers all alike has neither.
+    if !(said.object.as_deref() == Some("list") || said.error.is_some()) {
+        return false;
+    }
+    let owner = probe.owner().await;
+    if owner.as_deref().is_some_and(|owner| owner == "library" || OTHER_OWNERS.contains(&owner)) {
+        return false;
+    }
+    probe.read::<Greeting>("/lmstudio-greeting").await.is_some_and(|greeting| greeting.lmstudio == Some(true))
+}
+
+/// Ollama: its root's exact words and its version, and no sign of those who imitate both:
+/// llama-swap's version has a commit, LocalAI tells itself under `/.well-known`.
+pub(super) async fn is_ollama(probe: &mut Probe) -> bool {
+    if probe.owner().await.is_some_and(|owner| OTHER_OWNERS.contains(&owner.as_str())) {
+        return false;
+    }
+    // What answers unknown paths with this notes each as an error in its user's log.
+    if probe.met_unexpected_endpoint() {
+        return false;
+    }
+    match probe.get("/").await {
+        Ok(root) if root.body == b"Ollama is running" => {}
+        _ => return false,
+    }
+    let Some(release) = probe.read::<Release>("/api/version").await else { return false };
+    if release.version.is_none_or(|version| version.is_empty())
+        || release.commit.is_some()
+        || release.build_date.is_some()
+    {
+        return false;
+    }
+    probe.read::<Object>("/.well-known/localai.json").await.is_none()
+}
+
+/// What llama-server says to every question while it reads its model.
+fn is_loading(error: &RawValue) -> bool {
+    serde_json::from_str::<Refusal>(error.get()).is_ok_and(|error| {
+        error.message.as_deref() == Some("Loading model")
+            && error.sort.as_deref() == Some("unavailable_error")
+    })
+}
+
+/// Whether that is how LM Studio answers a path that it does not know: with status 200.
+pub(super) fn unexpected_endpoint(reply: &Reply) -> bool {
+    let error = reply.json::<Plain>().ok().and_then(|plain| plain.error);
+    error.is_some_and(|error| error.starts_with("Unexpected endpoint"))
+}
+
+#[derive(Deserialize)]
+struct Plain {
+    #[serde(default, deserialize_with = "lax::field")]
+    error: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    #[serde(default, deserialize_with = "lax::field")]
+    object: Option<String>,
+    error: Option<Box<RawValue>>,
+}
+
+/// An error's words, where it is an object that has them.
+#[derive(Deserialize)]
+struct Refusal {
+    #[serde(default, deserialize_with = "lax::field")]
+    message: Option<String>,
+    #[serde(default, rename = "type", deserialize_with = "lax::field")]
+    sort: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Props {
+    #[serde(default, deserialize_with = "lax::field")]
+    build_info: Option<String>,
+    #[serde(default, deserialize_with = "lax::field")]
+    default_generation_settings: Option<Object>,
+}
+
+/// Any JSON object.
+type Object = HashMap<String, Box<RawValue>>;
+
+#[derive(Deserialize)]
+struct Greeting {
+    #[serde(default, deserialize_with = "lax::field")]
+    lmstudio: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Release {
+    #[serde(default, deserialize_with = "lax::field")]
+    version: Option<String>,
+    #[serde(default, deserialize_with = "lax::field")]
+    commit: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "lax::field")]
+    build_date: Option<IgnoredAny>,
 }
