@@ -12,6 +12,10 @@ use tokio_util::sync::CancellationToken;
 use crate::fleet::Fleet;
 use crate::view::View;
 
+pub mod auth;
+pub mod tls;
+pub mod toolkit;
+
 /// Reads the config anew; the faults, a line each, if it was refused.
 pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<(), Vec<String>>> + Send + Sync>;
 
