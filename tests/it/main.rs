@@ -2,4 +2,5 @@
 //! `tests/real/install` and run by `tests/run`; the rest needs nothing but the toolchain.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, unreachable_pub)]
 
+mod bench;
 mod support;
