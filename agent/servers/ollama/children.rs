@@ -1,0 +1,237 @@
+//! The llama-servers that an Ollama runs its models in: found by parent process and command line,
+//! joined to the models by their blobs. They tell slots, queue and tokens, which Ollama does not.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::blobs::{Blob, Blobs};
+use super::child::{Told, look};
+use crate::http::Http;
+use crate::procs::{Machine, Process};
+use crate::sample::{ChildSample, ModelSample, Note, ServerSample, ServerState};
+
+/// A child answers in milliseconds, on loopback; one that does not is stuck.
+const CHILD_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Children looked at in one poll. A machine holds a few; the bound is for a lie.
+const MOST: usize = 32;
+
+/// An Ollama's process and its children.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Family {
+    pub(super) ollama: Process,
+    pub(super) children: Vec<Child>,
+    /// Processes like its children, whose own Ollama is gone.
+    orphans: Vec<Child>,
+    /// Another Ollama runs on this machine.
+    alone: bool,
+}
+
+/// A llama-server that an Ollama started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Child {
+    pub(super) process: Process,
+    pub(super) port: u16,
+    pub(super) blob: Blob,
+}
+
+impl Family {
+    /// The Ollama that listens on that port, with its children; `None` where it cannot be seen.
+    pub(super) fn find(machine: &Machine, port: u16) -> Option<Family> {
+        let processes = machine.processes().ok()?;
+        let ollamas: Vec<Process> = processes.iter().filter(|process| is_ollama(process)).cloned().collect();
+        let listeners = machine.listeners(&ollamas).unwrap_or_default();
+        let owner = listeners
+            .iter()
+            .find(|listener| listener.address.port() == port)
+            .and_then(|listener| listener.pid);
+        let ollama = match owner {
+            Some(pid) => ollamas.iter().find(|ollama| ollama.pid == pid)?,
+            // Whose socket it is cannot be seen; with one Ollama, and none of its sockets visible,
+            // on the port that is its own, there is no doubt.
+            None => match ollamas.as_slice() {
+                [only]
+                    if port == super::KIND.default_ports[0] && listeners.iter().all(|l| l.pid.is_none()) =>
+                {
+                    only
+                }
+                _ => return None,
+            },
+        };
+        let parent = |process: &Process| {
+            processes.iter().any(|other| other.pid == process.parent && other.name.starts_with("ollama"))
+        };
+        let children: Vec<Child> = processes.iter().filter_map(Child::of).collect();
+        let (own, others): (Vec<Child>, Vec<Child>) =
+            children.into_iter().partition(|child| child.process.parent == ollama.pid);
+        Some(Family {
+            ollama: ollama.clone(),
+            children: own,
+            orphans: others.into_iter().filter(|child| !parent(&child.process)).collect(),
+            alone: ollamas.len() == 1,
+        })
+    }
+
+    /// The orphans that were this Ollama's: of its folder of models, or of any where it is the only
+    /// one and its folder is not known.
+    fn orphans_of(&self, folder: Option<&str>) -> impl Iterator<Item = &Child> {
+        let folder = folder
+            .or_else(|| self.children.first().map(|child| child.blob.folder.as_str()))
+            .map(str::to_owned);
+        self.orphans.iter().filter(move |orphan| match &folder {
+            Some(folder) => orphan.blob.folder == *folder,
+            None => self.alone,
+        })
+    }
+}
+
+impl Child {
+    /// A process that was started as Ollama starts its llama-servers.
+    fn of(process: &Process) -> Option<Child> {
+        let blob = Blob::of_path(process.option(&["--model", "-m"])?)?;
+        let port = process.option(&["--port"])?.parse().ok()?;
+        process.name.contains("llama-server").then(|| Child { process: process.clone(), port, blob })
+    }
+}
+
+fn is_ollama(process: &Process) -> bool {
+    process.name == "ollama" && process.args.get(1).is_some_and(|arg| arg == "serve" || arg == "start")
+}
+
+/// What is remembered of the children from one poll to the next.
+#[derive(Debug, Default)]
+pub(super) struct Children {
+    /// By `pid:starttime`: whether it said that its metrics are on, once it was asked.
+    metrics: BTreeMap<String, bool>,
+    /// A child was seen: this Ollama runs its models in processes.
+    seen: bool,
+}
+
+impl Children {
+    /// Looks at every child and writes what it told to its model.
+    pub(super) async fn look(
+        &mut self,
+        http: &Http,
+        machine: &Machine,
+        family: &Family,
+        blobs: &Blobs,
+        certain: bool,
+        sample: &mut ServerSample,
+    ) {
+        self.seen |= !family.children.is_empty();
+        self.metrics
+            .retain(|process, _| family.children.iter().any(|child| child.process.incarnation() == *process));
+        let http = http.within(http.timeout().min(CHILD_TIMEOUT));
+        let looks = family.children.iter().take(MOST).map(|child| {
+            let known = self.metrics.get(&child.process.incarnation()).copied();
+            let http = &http;
+            async move { (child, look(http, child, known).await) }
+        });
+        for (child, told) in join_all(looks).await {
+            self.take(child, told, blobs, sample);
+        }
+        if certain || self.seen {
+            dead(blobs, sample);
+        }
+        self.say_metrics(machine, family, sample);
+        let orphans: Vec<&Child> = family.orphans_of(blobs.folder()).collect();
+        sample.orphans = Some(orphans.len() as u32);
+        sample.notes.extend(orphans.iter().map(|orphan| orphan_note(orphan)));
+    }
+
+    fn take(&mut self, child: &Child, told: Told, blobs: &Blobs, sample: &mut ServerSample) {
+        let at = blobs.model_of(&child.blob, &sample.models).unwrap_or_else(|| {
+            // A model that is still loading may be one that no list has named yet.
+            sample.models.push(ModelSample { name: "other".into(), ..ModelSample::default() });
+            sample.models.len() - 1
+        });
+        let model = &mut sample.models[at];
+        let incarnation = child.process.incarnation();
+        let mut seen = ChildSample {
+            pid: Some(child.process.pid),
+            up: false,
+            metrics: self.metrics.get(&incarnation).copied(),
+        };
+        model.incarnation = Some(incarnation.clone());
+        match told {
+            Told::Loading => {
+                seen.up = true;
+                model.state = Some(ServerState::Loading);
+            }
+            Told::Answered { slots, page, metrics } => {
+                seen.up = true;
+                seen.metrics = metrics.or(seen.metrics);
+                if let Some(metrics) = metrics {
+                    self.metrics.insert(incarnation, metrics);
+                }
+                if let Some(page) = page {
+                    crate::servers::llama_cpp::take_metrics(model, &page);
+                }
+                model.loaded = model.loaded.or(Some(true));
+                let allocated = model.context_tokens;
+                crate::servers::llama_cpp::take_slots(model, &slots);
+                model.context_tokens = allocated.or(model.context_tokens);
+            }
+            Told::Silent => model.loaded = model.loaded.or(Some(true)),
+            Told::Another => {
+                sample.notes.push(Note::info(
+                    "child_elsewhere",
+                    format!("the process {} runs a model, but its port cannot be reached from here (a container?)", child.process.pid),
+                    Some("run opsagent inside the same container or pod"),
+                ));
+                return;
+            }
+        }
+        model.child = Some(seen);
+    }
+
+    /// Says, once, that the children's metrics are off, and how to switch them on: the children's
+    /// own word first, else Ollama's environment where it can be read.
+    fn say_metrics(&self, machine: &Machine, family: &Family, sample: &mut ServerSample) {
+        let on = match self.metrics.values().copied().min() {
+            Some(on) => Some(on),
+            None => machine.variable(family.ollama.pid, "LLAMA_ARG_ENDPOINT_METRICS").ok().map(|value| {
+                value.is_some_and(|value| !matches!(value.as_str(), "" | "0" | "false" | "off"))
+            }),
+        };
+        if on == Some(false)
+            && (self.seen || !family.children.is_empty() || sample.models_installed.is_some())
+        {
+            sample.notes.push(Note::info(
+                "child_metrics_off",
+                "Ollama's models run without their metrics: no token counters, no times, no queue (slots are known)",
+                Some("set LLAMA_ARG_ENDPOINT_METRICS=1 in Ollama's environment (systemctl edit ollama: [Service] Environment=LLAMA_ARG_ENDPOINT_METRICS=1) and restart it"),
+            ));
+        }
+    }
+}
+
+/// Models that Ollama lists as loaded while no process runs them.
+fn dead(blobs: &Blobs, sample: &mut ServerSample) {
+    let mut notes = Vec::new();
+    for model in &mut sample.models {
+        let runs_here = model.format.as_deref().is_none_or(|format| format == "gguf");
+        if model.loaded == Some(true) && model.child.is_none() && runs_here && blobs.of(model).is_some() {
+            model.child = Some(ChildSample::default());
+            notes.push(Note::warning(
+                "child_dead",
+                format!("{} is listed as loaded, but the process that ran it is gone", model.name),
+                Some("the next request loads it anew; see Ollama's log for `llama-server terminated`, and the kernel log for the OOM killer"),
+            ));
+        }
+    }
+    sample.notes.extend(notes);
+}
+
+fn orphan_note(orphan: &Child) -> Note {
+    Note::warning(
+        "orphan",
+        format!(
+            "process {} still holds a model in memory, and the Ollama that started it is gone: {}",
+            orphan.process.pid, orphan.blob.name
+        ),
+        Some("nothing will use it again: end it with kill and the process id"),
+    )
+}
