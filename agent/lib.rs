@@ -12,6 +12,7 @@ pub mod jobs;
 
 pub mod http;
 pub mod procs;
+pub mod usage;
 
 pub mod servers;
 

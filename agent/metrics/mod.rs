@@ -1,27 +1,52 @@
-//! The catalogue: every metric the agent exports, declared once.
+//! The catalogue: every metric the agent exports, declared once, and the page that is made of them.
+//!
+//! To add one: a line where it is declared (`observed` for what is read off the view, `counted` for
+//! what this process counts) and a line that sets it. README's table and `opsagent explain` follow.
 
-/// What this process counted itself, from its start.
-#[derive(Debug, Default)]
-pub struct Counted {}
+mod counted;
+mod declare;
+mod encode;
+mod family;
+mod fill;
+mod format;
+mod observed;
+mod process;
+mod table;
+#[cfg(test)]
+mod tests;
 
-impl Counted {
-    /// All at zero.
-    pub fn new() -> Counted {
-        Counted {}
+pub use counted::Counted;
+pub use declare::{Kind, Spec};
+pub use fill::REVISION;
+pub use format::Format;
+pub use table::{SPECS, spec, table};
+
+use crate::usage::ProcessStats;
+use crate::view::View;
+use encode::Page;
+use observed::{Observed, OfPage};
+use process::Process;
+
+/// The metrics page: all that the view says, what the process counted, and what it takes itself if
+/// that was read. Families are sorted by name, series by labels; a metric without series is not there.
+pub fn render(view: &View, counted: &Counted, process: Option<&ProcessStats>, format: Format) -> String {
+    let indices: Vec<String> = view
+        .gpus
+        .cards
+        .iter()
+        .map(|card| card.index.map(|index| index.to_string()).unwrap_or_default())
+        .collect();
+    let mut families = Observed::of(view, &indices).families();
+    families.extend(counted.families());
+    families.extend(process.into_iter().flat_map(|stats| Process::of(stats).families()));
+    let others = families.iter().map(|family| family.series()).sum();
+    families.extend(OfPage::of(others).families());
+    families.retain(|family| family.series() > 0);
+    families.sort_by_key(|family| family.spec().name);
+    let mut page = Page::new(format, families.len(), others + 1);
+    for family in families {
+        page.head(family.spec());
+        family.write(&mut page);
     }
-
-    /// Makes every counter of a target be there, at zero, so that a first step is seen.
-    pub fn touch_target(&self, _target: &str) {}
-
-    /// Ends the series of a target.
-    pub fn forget_target(&self, _target: &str) {}
-
-    /// One poll, and why it failed if it did; `left_out`: models beyond the limit.
-    pub fn count_poll(&self, _target: &str, _reason: Option<&'static str>, _left_out: u64) {}
-
-    /// One read of the GPUs by a backend, and why it failed if it did.
-    pub fn count_gpu_read(&self, _backend: &'static str, _reason: Option<&'static str>) {}
-
-    /// One panic of a job.
-    pub fn count_panic(&self, _job: &str) {}
+    page.finish()
 }

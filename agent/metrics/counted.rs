@@ -1,0 +1,67 @@
+//! The metrics that this process counts itself, from its start.
+
+use super::declare::metrics;
+use crate::http::HttpError;
+
+metrics! {
+    /// What this process counted itself, from its start.
+    pub struct Counted in "opsagent_" {
+        /// Polls of the target by the agent, whatever came of them.
+        polls_total: Counter ["target"],
+        /// Polls of the target that failed, by reason: one word of a closed list.
+        poll_errors_total: Counter ["target", "reason"],
+        /// Models beyond the most that the agent keeps of a target, whose series were dropped: each is counted at each poll.
+        series_dropped_total: Counter ["target"],
+        /// Reads of the GPUs by this backend that failed, by reason.
+        gpu_read_errors_total: Counter ["backend", "reason"],
+        /// Beats of a job of the agent that ended in a panic: a fault of the agent, told in its log.
+        job_panics_total: Counter ["job"],
+    }
+}
+
+impl Default for Counted {
+    fn default() -> Counted {
+        Counted::new()
+    }
+}
+
+impl Counted {
+    /// Makes every counter of a target be there, at zero, so that a first step is seen.
+    pub fn touch_target(&self, target: &str) {
+        self.polls_total.of([target]);
+        self.series_dropped_total.of([target]);
+        for reason in HttpError::REASONS {
+            self.poll_errors_total.of([target, reason]);
+        }
+    }
+
+    /// Ends the series of a target.
+    pub fn forget_target(&self, target: &str) {
+        self.polls_total.end([target]);
+        self.series_dropped_total.end([target]);
+        for reason in HttpError::REASONS {
+            self.poll_errors_total.end([target, reason]);
+        }
+    }
+
+    /// One poll, and why it failed if it did; `left_out`: models beyond the limit.
+    pub fn count_poll(&self, target: &str, reason: Option<&'static str>, left_out: u64) {
+        self.polls_total.of([target]).inc();
+        self.series_dropped_total.of([target]).inc_by(left_out);
+        if let Some(reason) = reason {
+            self.poll_errors_total.of([target, reason]).inc();
+        }
+    }
+
+    /// One read of the GPUs by a backend, and why it failed if it did.
+    pub fn count_gpu_read(&self, backend: &'static str, reason: Option<&'static str>) {
+        if let Some(reason) = reason {
+            self.gpu_read_errors_total.of([backend, reason]).inc();
+        }
+    }
+
+    /// One panic of a job.
+    pub fn count_panic(&self, job: &str) {
+        self.job_panics_total.of([job]).inc();
+    }
+}

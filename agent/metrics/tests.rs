@@ -1,0 +1,191 @@
+use proptest::prelude::*;
+
+use super::declare::{Kind, Spec, metrics};
+use super::encode::Page;
+use super::family::{Family, Series};
+use super::format::Format;
+use super::{SPECS, spec};
+use crate::wire::exposition::parse;
+
+metrics! {
+    /// One of each kind that is counted.
+    struct Tried in "tried_" {
+        /// Time that it took, in seconds.
+        wait_seconds: Histogram ["target", "a"] buckets [0.5, 1.0, 2.5],
+        /// Things.
+        things_total: Counter ["target", "a"],
+    }
+}
+
+const BOTH: [Format; 2] = [Format::Text, Format::OpenMetrics];
+
+/// Help with all that has to be escaped, in one format or both.
+static ODD: Spec = Spec::new("odd_ratio", "A \"b\"\\c\nd.", Kind::Gauge, &["one", "two"]);
+
+fn page(format: Format, family: &dyn Family) -> String {
+    let mut page = Page::new(format, 1, family.series());
+    page.head(family.spec());
+    family.write(&mut page);
+    page.finish()
+}
+
+fn odd<const N: usize>(series: [([&str; 2], f64); N]) -> Series<'_, 2> {
+    let mut all = Series::new(&ODD);
+    for (labels, value) in series {
+        all.set(labels, value);
+    }
+    all.sorted()
+}
+
+#[test]
+fn each_format_escapes_and_orders_in_its_own_way() {
+    let family = odd([(["b\\\n\"", "é"], 0.25), (["a", ""], 1.0)]);
+    let lines = "odd_ratio{one=\"a\",two=\"\"} 1\nodd_ratio{one=\"b\\\\\\n\\\"\",two=\"é\"} 0.25\n";
+    let text = "# HELP odd_ratio A \"b\"\\\\c\\nd.\n# TYPE odd_ratio gauge\n";
+    assert_eq!(page(Format::Text, &family), format!("{text}{lines}"));
+    let open = "# TYPE odd_ratio gauge\n# UNIT odd_ratio ratio\n# HELP odd_ratio A \\\"b\\\"\\\\c\\nd.\n";
+    assert_eq!(page(Format::OpenMetrics, &family), format!("{open}{lines}# EOF\n"));
+}
+
+#[test]
+fn a_counter_keeps_its_total_and_its_family_loses_it_in_openmetrics() {
+    let tried = Tried::new();
+    tried.things_total.of(["x", "y"]).inc_by(3);
+    let family = tried.things_total.gather();
+    let line = "tried_things_total{target=\"x\",a=\"y\"} 3\n";
+    let text = format!("# HELP tried_things_total Things.\n# TYPE tried_things_total counter\n{line}");
+    assert_eq!(page(Format::Text, &family), text);
+    let open = format!("# TYPE tried_things counter\n# HELP tried_things Things.\n{line}# EOF\n");
+    assert_eq!(page(Format::OpenMetrics, &family), open);
+}
+
+#[test]
+fn a_histogram_is_whole_in_both_formats() {
+    let tried = Tried::new();
+    for seconds in [0.25, 1.0, 9.0] {
+        tried.wait_seconds.of(["x", "y"]).observe(seconds);
+    }
+    let family = tried.wait_seconds.gather();
+    assert_eq!(family.series(), 6);
+    let lines = |one: &str| {
+        let line =
+            |suffix, le, value| format!("tried_wait_seconds{suffix}{{target=\"x\",a=\"y\"{le}}} {value}\n");
+        let bucket = |le: &str, value| line("_bucket", format!(",le=\"{le}\""), value);
+        let buckets = [bucket("0.5", "1"), bucket(one, "2"), bucket("2.5", "2"), bucket("+Inf", "3")];
+        buckets.concat() + &line("_sum", String::new(), "10.25") + &line("_count", String::new(), "3")
+    };
+    assert!(page(Format::Text, &family).ends_with(&lines("1")));
+    assert!(page(Format::OpenMetrics, &family).ends_with(&format!("{}# EOF\n", lines("1.0"))));
+}
+
+#[test]
+fn what_is_declared_is_what_is_made() {
+    let made: Vec<Spec> = Tried::new().families().iter().map(|family| *family.spec()).collect();
+    assert_eq!(made, Tried::SPECS);
+    let labels: &[&str] = &["target", "a"];
+    let [wait, things] = Tried::SPECS else { panic!("two are declared") };
+    assert_eq!((wait.name, wait.kind, wait.unit), ("tried_wait_seconds", Kind::Histogram, Some("seconds")));
+    assert_eq!((things.name, things.help, things.labels), ("tried_things_total", "Things.", labels));
+}
+
+#[test]
+fn series_are_sorted_by_labels_in_the_declared_order() {
+    let tried = Tried::new();
+    for labels in [["b", "1"], ["a", "2"], ["a", "1"], ["a b", "0"]] {
+        tried.things_total.of(labels).inc();
+    }
+    let text = page(Format::Text, &tried.things_total.gather());
+    let samples = parse(&text);
+    let labels: Vec<[&str; 2]> =
+        samples.iter().map(|sample| [0, 1].map(|at| sample.labels[at].1.as_str())).collect();
+    assert_eq!(labels, [["a", "1"], ["a", "2"], ["a b", "0"], ["b", "1"]]);
+}
+
+#[test]
+fn a_label_set_comes_once_and_what_is_no_number_not_at_all() {
+    let mut family = odd([(["a", "b"], 1.0), (["a", "b"], 2.0), (["a", "c"], f64::NAN)]);
+    family.set(["a", "d"], f64::INFINITY);
+    family.set(["a", "e"], None);
+    assert_eq!(page(Format::Text, &family).matches("\nodd_ratio{").count(), 1);
+    assert_eq!(family.series(), 1);
+}
+
+#[test]
+fn numbers_are_spelled_as_the_formats_want() {
+    let cases = [
+        (0.0, "0"),
+        (-0.0, "0"),
+        (-3.0, "-3"),
+        (0.1, "0.1"),
+        (1.5e-7, "1.5e-7"),
+        (1_763_806_699.25, "1763806699.25"),
+        (85_899_345_920.0, "85899345920"),
+        (1e300, "1e300"),
+        (f64::NAN, "NaN"),
+        (f64::INFINITY, "+Inf"),
+        (f64::NEG_INFINITY, "-Inf"),
+    ];
+    for (value, wanted) in cases {
+        let mut page = Page::new(Format::Text, 0, 1);
+        page.sample("n", std::iter::empty(), value);
+        assert_eq!(page.finish(), format!("n {wanted}\n"));
+    }
+}
+
+#[test]
+fn a_metric_is_found_however_it_is_written() {
+    for name in [
+        "opsagent_polls_total",
+        "polls_total",
+        "polls",
+        "opsagent_polls",
+        " opsagent_polls_total{target=\"a\"} ",
+    ] {
+        assert_eq!(spec(name).map(|spec| spec.name), Some("opsagent_polls_total"), "{name}");
+    }
+    assert_eq!(spec("process_cpu_seconds").map(|spec| spec.name), Some("process_cpu_seconds_total"));
+    for name in ["", "opsagent_", "total", "_total", "opsagent_target_up_count", "no_such"] {
+        assert_eq!(spec(name), None, "{name}");
+    }
+    for one in SPECS {
+        assert_eq!(spec(one.name), Some(one));
+    }
+}
+
+fn unescaped_help(page: &str, quotes: bool) -> String {
+    let line = page.lines().find(|line| line.starts_with("# HELP n ")).unwrap();
+    let text = line["# HELP n ".len()..].replace("\\\\", "\0").replace("\\n", "\n");
+    let text = if quotes { text.replace("\\\"", "\"") } else { text };
+    text.replace('\0', "\\")
+}
+
+proptest! {
+    #[test]
+    fn any_label_value_comes_back(one in any::<String>(), two in "[\\\\\"\n\r{}=, a]{0,12}", value in any::<f64>()) {
+        for format in BOTH {
+            let mut page = Page::new(format, 0, 1);
+            page.sample("n", [("one", one.as_str()), ("two", two.as_str())].into_iter(), value);
+            page.sample("last", std::iter::empty(), 7.0);
+            let samples = parse(&page.finish());
+            prop_assert_eq!(samples.len(), 2);
+            prop_assert_eq!(&samples[0].labels, &[("one".into(), one.clone()), ("two".into(), two.clone())]);
+            // Minus nought is written as nought, and there is one NaN.
+            let read = samples[0].value;
+            prop_assert!(read.total_cmp(&(value + 0.0)).is_eq() || read.is_nan() && value.is_nan());
+        }
+    }
+
+    #[test]
+    fn any_help_comes_back_and_stays_in_its_line(help in "[^\0\r]{1,60}") {
+        // A spec lives as long as the program; a test may make some hundreds for good.
+        let help: &'static str = Box::leak(help.into_boxed_str());
+        let spec: &'static Spec = Box::leak(Box::new(Spec::new("n", help, Kind::Gauge, &[])));
+        for format in BOTH {
+            let mut series: Series<'_, 0> = Series::new(spec);
+            series.set([], 1.0);
+            let page = page(format, &series);
+            prop_assert_eq!(parse(&page).len(), 1);
+            prop_assert_eq!(unescaped_help(&page, format == Format::OpenMetrics), spec.help);
+        }
+    }
+}
