@@ -10,6 +10,7 @@ pub mod wire;
 
 pub mod jobs;
 
+pub mod gpus;
 pub mod http;
 pub mod procs;
 pub mod usage;

@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, unreachable_pub)]
 
 mod bench;
+mod gpus;
 mod support;

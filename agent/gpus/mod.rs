@@ -1,0 +1,116 @@
+//! How GPUs are read. An open set: a trait and a table; one more vendor is one more file and row.
+//!
+//! A driver may block a call for seconds or for ever, so nothing here runs on the async threads:
+//! `poll::GpuPoller` keeps a thread of its own for it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::sample::GpuSample;
+
+mod nvml;
+pub mod replay;
+
+/// A way to the GPUs that is open. Its owner is one thread, so it may keep what it learned.
+pub trait Gpus: Send {
+    /// The backend's name: a row of [`BACKENDS`], or `demo`.
+    fn name(&self) -> &'static str;
+
+    /// Looks at every GPU once. A value that a card does not tell is `None`; a card that cannot be
+    /// reached is left out.
+    ///
+    /// # Errors
+    /// Nothing at all can be read; the way must be opened anew.
+    fn read(&mut self) -> Result<Vec<GpuSample>, GpuError>;
+}
+
+/// Why the GPUs could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GpuError {
+    /// The driver's library is not there or cannot be loaded: as on every machine without a GPU.
+    #[error("no driver library: {0}")]
+    LibraryMissing(String),
+    /// The library is there, the kernel's part of the driver is not.
+    #[error("the driver is not loaded: load its kernel module, or restart if it was just updated")]
+    DriverNotLoaded,
+    /// Library and kernel module are of two versions: an update without a restart.
+    #[error("the driver's library and kernel module differ in version: restart the machine")]
+    DriverMismatch,
+    /// This user may not open the driver.
+    #[error("no permission to open the driver: may this user read and write /dev/nvidia*?")]
+    NoPermission,
+    /// The driver did not answer in time.
+    #[error("the driver gave no answer within {0:?}")]
+    Timeout(Duration),
+    /// Anything else, in the driver's own words.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl GpuError {
+    /// Every reason, for labels that are initialised.
+    pub const REASONS: [&'static str; 6] =
+        ["library_missing", "driver_not_loaded", "driver_mismatch", "no_permission", "timeout", "other"];
+
+    /// The reason as a label: one of [`GpuError::REASONS`].
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::LibraryMissing(_) => "library_missing",
+            Self::DriverNotLoaded => "driver_not_loaded",
+            Self::DriverMismatch => "driver_mismatch",
+            Self::NoPermission => "no_permission",
+            Self::Timeout(_) => "timeout",
+            Self::Other(_) => "other",
+        }
+    }
+}
+
+/// What a backend may be told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// NVIDIA's library, where it is not where the loader finds it.
+    pub nvml_library: Option<PathBuf>,
+}
+
+/// Opens a way to the GPUs; asked again after an error. May block.
+pub type Open = Arc<dyn Fn() -> Result<Box<dyn Gpus>, GpuError> + Send + Sync>;
+
+/// A way to read GPUs: a row of [`BACKENDS`].
+#[derive(Debug)]
+pub struct Backend {
+    /// Its name in labels, JSON and tables.
+    pub name: &'static str,
+    /// What it reads, in a line.
+    pub about: &'static str,
+    /// Opens it.
+    pub open: fn(&Options) -> Result<Box<dyn Gpus>, GpuError>,
+}
+
+impl Backend {
+    /// What opens this backend with these options.
+    pub fn opener(&'static self, options: Options) -> Open {
+        Arc::new(move || (self.open)(&options))
+    }
+}
+
+/// Every backend that looks at real cards.
+pub const BACKENDS: &[Backend] = &[nvml::BACKEND];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_listed_once() {
+        let errors = [
+            GpuError::LibraryMissing(String::new()),
+            GpuError::DriverNotLoaded,
+            GpuError::DriverMismatch,
+            GpuError::NoPermission,
+            GpuError::Timeout(Duration::ZERO),
+            GpuError::Other(String::new()),
+        ];
+        assert_eq!(errors.each_ref().map(GpuError::reason), GpuError::REASONS);
+    }
+}

@@ -1,0 +1,176 @@
+//! The job that reads the GPUs. A driver may block for ever, so it is asked by a thread of its own;
+//! the job waits no longer than a limit and asks nothing more while an answer is owed.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::fleet::Fleet;
+use crate::gpus::{GpuError, Open};
+use crate::jobs::Job;
+use crate::sample::GpuSample;
+
+/// How long a read may take. A driver without persistence mode takes seconds a card to wake.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The longest wait between two tries while nothing can be read: a driver may be loaded later.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+type Reading = Result<Vec<GpuSample>, GpuError>;
+
+/// Reads the GPUs of one backend on its beat.
+pub struct GpuPoller {
+    backend: &'static str,
+    open: Open,
+    every: Duration,
+    limit: Duration,
+    fleet: Fleet,
+    reader: Option<mpsc::Sender<oneshot::Sender<Reading>>>,
+    /// The answer that is owed, and since when.
+    owed: Option<(oneshot::Receiver<Reading>, Instant)>,
+    failures: u32,
+    skip: u32,
+    told: Option<Result<(), &'static str>>,
+}
+
+impl GpuPoller {
+    /// A job that reads `backend`'s cards and records them; `every` is its beat.
+    pub fn new(backend: &'static str, open: Open, every: Duration, fleet: Fleet) -> GpuPoller {
+        GpuPoller {
+            backend,
+            open,
+            every,
+            limit: LIMIT,
+            fleet,
+            reader: None,
+            owed: None,
+            failures: 0,
+            skip: 0,
+            told: None,
+        }
+    }
+
+    /// The same with another limit for one read.
+    #[must_use]
+    pub fn within(self, limit: Duration) -> GpuPoller {
+        GpuPoller { limit, ..self }
+    }
+
+    /// Reads once and records it; does nothing on a beat that is let pass after errors.
+    pub async fn once(&mut self) {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return;
+        }
+        let now = Instant::now();
+        let (asked, result) = match self.owed.take() {
+            Some((mut answer, asked)) => match answer.try_recv() {
+                Err(oneshot::error::TryRecvError::Empty) => {
+                    self.owed = Some((answer, asked));
+                    (asked, Err(GpuError::Timeout(asked.elapsed())))
+                }
+                // It came too late to be true now, or never will: ask anew.
+                Ok(_) | Err(oneshot::error::TryRecvError::Closed) => (now, self.ask(now).await),
+            },
+            None => (now, self.ask(now).await),
+        };
+        self.skip = self.beats_to_skip(&result);
+        self.tell(&result);
+        let result = result.map_err(|error| (error.reason(), error.to_string()));
+        self.fleet.record_gpus(self.backend, result, asked.elapsed(), self.every);
+    }
+
+    async fn ask(&mut self, now: Instant) -> Reading {
+        let (reply, mut answer) = oneshot::channel();
+        let gone = |_| GpuError::Other("the thread that reads the GPUs ended".into());
+        if self.reader.is_none() {
+            self.reader = Some(start(self.backend, self.open.clone())?);
+        }
+        let sent = self.reader.as_ref().map(|reader| reader.send(reply));
+        if let Some(Err(error)) = sent {
+            self.reader = None;
+            return Err(gone(error.to_string()));
+        }
+        match tokio::time::timeout(self.limit, &mut answer).await {
+            Ok(Ok(reading)) => reading,
+            Ok(Err(error)) => {
+                self.reader = None;
+                Err(gone(error.to_string()))
+            }
+            Err(_) => {
+                self.owed = Some((answer, now));
+                Err(GpuError::Timeout(self.limit))
+            }
+        }
+    }
+
+    /// After an error fewer and fewer tries are made. A driver that owes an answer is not asked
+    /// anyway, so the timeouts go on being told on every beat.
+    fn beats_to_skip(&mut self, result: &Reading) -> u32 {
+        self.failures = match result {
+            Ok(_) | Err(GpuError::Timeout(_)) => 0,
+            Err(_) => (self.failures + 1).min(16),
+        };
+        let longest = LONGEST_WAIT.as_secs_f64() / self.every.as_secs_f64().max(0.001);
+        let beats = (1_u32 << self.failures.saturating_sub(1)).min(longest as u32);
+        beats.saturating_sub(1)
+    }
+
+    /// Logs a change, and only that: a machine without a GPU says so once.
+    fn tell(&mut self, result: &Reading) {
+        let news = result.as_ref().map(|_| ()).map_err(GpuError::reason);
+        if self.told.replace(news) == Some(news) {
+            return;
+        }
+        let backend = self.backend;
+        match result {
+            Ok(cards) => tracing::info!(backend, cards = cards.len(), "the GPUs are read"),
+            Err(error @ GpuError::LibraryMissing(_)) => {
+                tracing::info!(backend, %error, "no GPU is read; a driver that comes later is found");
+            }
+            Err(error) => {
+                tracing::warn!(backend, reason = error.reason(), %error, "the GPUs cannot be read");
+            }
+        }
+    }
+}
+
+impl Job for GpuPoller {
+    fn run(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(self.once())
+    }
+}
+
+impl std::fmt::Debug for GpuPoller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "GpuPoller({:?})", self.backend)
+    }
+}
+
+/// The thread that owns the driver. It is never joined: it ends when the job is gone and the
+/// driver lets it. One answer at most is owed, so the channel needs no bound.
+fn start(backend: &str, open: Open) -> Result<mpsc::Sender<oneshot::Sender<Reading>>, GpuError> {
+    let (ask, asked) = mpsc::channel::<oneshot::Sender<Reading>>();
+    let work = move || {
+        let mut gpus = None;
+        for reply in asked {
+            let reading = match &mut gpus {
+                None => open().and_then(|opened| gpus.insert(opened).read()),
+                Some(opened) => opened.read(),
+            };
+            if reading.is_err() {
+                gpus = None;
+            }
+            // Nobody waits for it any more: the job is gone.
+            drop(reply.send(reading));
+        }
+    };
+    let thread = std::thread::Builder::new().name(format!("gpus-{backend}"));
+    match thread.spawn(work) {
+        Ok(_) => Ok(ask),
+        Err(error) => Err(GpuError::Other(format!("no thread for reading the GPUs: {error}"))),
+    }
+}

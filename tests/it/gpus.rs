@@ -1,0 +1,177 @@
+//! The GPUs, without a GPU: a driver that hangs, fails, dies and comes back, played by a fake.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use opsagent::fleet::Fleet;
+use opsagent::gpus::{BACKENDS, GpuError, Gpus, Open, Options, replay};
+use opsagent::poll::GpuPoller;
+use opsagent::sample::GpuSample;
+use opsagent::view::{AgentView, GpusView, Health};
+use tokio::time::Instant;
+
+const EVERY: Duration = Duration::from_secs(5);
+
+fn fleet() -> Fleet {
+    let agent = AgentView {
+        version: "0".into(),
+        started_at: Timestamp::UNIX_EPOCH,
+        demo: false,
+        config_file: None,
+        config_ok: true,
+        config_at: Timestamp::UNIX_EPOCH,
+        config_errors: Vec::new(),
+    };
+    Fleet::new(agent, 10)
+}
+
+fn gpus(fleet: &Fleet) -> GpusView {
+    fleet.view().gpus
+}
+
+fn reason(fleet: &Fleet) -> Option<String> {
+    gpus(fleet).backends[0].reason.clone()
+}
+
+/// A driver that does what the test sends it to do, one step a read.
+type Step = Box<dyn FnOnce() -> Result<Vec<GpuSample>, GpuError> + Send>;
+
+struct Fake {
+    steps: Arc<Mutex<mpsc::Receiver<Step>>>,
+    reads: Arc<AtomicUsize>,
+}
+
+impl Gpus for Fake {
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
+    fn read(&mut self) -> Result<Vec<GpuSample>, GpuError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        let step = self.steps.lock().unwrap().try_recv();
+        step.unwrap_or(Box::new(|| Ok(vec![card()])))()
+    }
+}
+
+fn card() -> GpuSample {
+    GpuSample { uuid: "GPU-1".into(), vendor: "nvidia", ..GpuSample::default() }
+}
+
+struct Bench {
+    steps: mpsc::Sender<Step>,
+    reads: Arc<AtomicUsize>,
+    opens: Arc<AtomicUsize>,
+    open: Open,
+}
+
+fn bench() -> Bench {
+    let (steps, todo) = mpsc::channel();
+    let (todo, reads) = (Arc::new(Mutex::new(todo)), Arc::new(AtomicUsize::new(0)));
+    let opens = Arc::new(AtomicUsize::new(0));
+    let (counted, read) = (opens.clone(), reads.clone());
+    let open: Open = Arc::new(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Ok(Box::new(Fake { steps: todo.clone(), reads: read.clone() }) as Box<dyn Gpus>)
+    });
+    Bench { steps, reads, opens, open }
+}
+
+#[tokio::test]
+async fn a_driver_that_hangs_is_told_and_is_not_asked_again_until_it_answers() {
+    let (bench, fleet) = (bench(), fleet());
+    let (release, held) = mpsc::channel::<()>();
+    let hang: Step = Box::new(move || {
+        held.recv().ok();
+        Ok(vec![card()])
+    });
+    bench.steps.send(hang).unwrap();
+    let limit = Duration::from_millis(50);
+    let mut poller = GpuPoller::new("fake", bench.open.clone(), EVERY, fleet.clone()).within(limit);
+
+    let start = Instant::now();
+    for _ in 0..5 {
+        poller.once().await;
+        assert_eq!(reason(&fleet).as_deref(), Some("timeout"));
+    }
+    assert!(start.elapsed() < limit * 3, "only the first waits: {:?}", start.elapsed());
+    assert_eq!(bench.reads.load(Ordering::SeqCst), 1, "no second question while one is owed");
+    assert!(gpus(&fleet).cards.is_empty());
+
+    release.send(()).unwrap();
+    let mut tries = 0;
+    while !gpus(&fleet).backends[0].up {
+        poller.once().await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        tries += 1;
+        assert!(tries < 200, "it answers again, and is not read");
+    }
+    assert_eq!(bench.reads.load(Ordering::SeqCst), 2, "what came late is not shown: it is asked anew");
+    assert_eq!(gpus(&fleet).cards.len(), 1);
+}
+
+#[tokio::test]
+async fn a_machine_without_a_driver_is_no_error_and_is_tried_less_and_less_often() {
+    let (fleet, opens) = (fleet(), Arc::new(AtomicUsize::new(0)));
+    let options = Options { nvml_library: Some("/nonexistent/libnvidia-ml.so.1".into()) };
+    let (real, counted) = (BACKENDS[0].opener(options), opens.clone());
+    let open: Open = Arc::new(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        real()
+    });
+    let mut poller = GpuPoller::new(BACKENDS[0].name, open, EVERY, fleet.clone());
+    let before = fleet.view().health();
+    let mut tried = Vec::new();
+    for beat in 0..52 {
+        let was = opens.load(Ordering::SeqCst);
+        poller.once().await;
+        if opens.load(Ordering::SeqCst) > was {
+            tried.push(beat);
+        }
+        assert_eq!(reason(&fleet).as_deref(), Some("library_missing"));
+    }
+    assert_eq!(tried, [0, 1, 3, 7, 15, 27, 39, 51], "twelve beats of 5 s are the minute between tries");
+    let backend = gpus(&fleet).backends[0].clone();
+    assert!(!backend.up && backend.name == "nvml" && backend.read_duration_seconds < Some(1.0));
+    assert!(backend.error.unwrap().contains("/nonexistent/libnvidia-ml.so.1"));
+    assert_eq!(fleet.view().health(), before);
+    assert_eq!(before, Health::Unknown, "no target, and nothing but that");
+}
+
+#[tokio::test]
+async fn a_driver_that_comes_later_is_found_and_one_that_breaks_is_opened_anew() {
+    let (bench, fleet) = (bench(), fleet());
+    let mut poller = GpuPoller::new("fake", bench.open.clone(), EVERY, fleet.clone());
+    poller.once().await;
+    assert_eq!(gpus(&fleet).cards[0].uuid, "GPU-1");
+    bench.steps.send(Box::new(|| Err(GpuError::DriverMismatch))).unwrap();
+    poller.once().await;
+    assert_eq!(reason(&fleet).as_deref(), Some("driver_mismatch"));
+    assert!(gpus(&fleet).cards.is_empty(), "nothing old is shown");
+    poller.once().await;
+    assert!(gpus(&fleet).backends[0].up);
+    assert_eq!(bench.opens.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_panic_in_the_driver_is_told_and_the_next_beat_reads_again() {
+    let (bench, fleet) = (bench(), fleet());
+    let mut poller = GpuPoller::new("fake", bench.open.clone(), EVERY, fleet.clone());
+    bench.steps.send(Box::new(|| panic!("the fake driver's panic, which this test wants"))).unwrap();
+    poller.once().await;
+    assert_eq!(reason(&fleet).as_deref(), Some("other"));
+    poller.once().await;
+    assert!(gpus(&fleet).backends[0].up, "{:?}", gpus(&fleet));
+}
+
+#[tokio::test]
+async fn the_demo_card_says_that_it_is_one() {
+    let fleet = fleet();
+    let open = replay::BACKEND.opener(Options::default());
+    GpuPoller::new(replay::BACKEND.name, open, EVERY, fleet.clone()).once().await;
+    let card = &gpus(&fleet).cards[0];
+    assert_eq!((card.uuid.as_str(), card.vendor.as_str()), ("GPU-demo-0", "demo"));
+    assert!(card.name.as_deref().is_some_and(|name| name.ends_with("(demo)")));
+    assert!(gpus(&fleet).backends[0].up);
+}
