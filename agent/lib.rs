@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod fleet;
 
 // pub mod discover;
+pub mod demo;
 pub mod poll;
 
 pub mod web;
