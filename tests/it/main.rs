@@ -4,5 +4,6 @@
 
 mod bench;
 mod demo;
+mod fakes;
 mod gpus;
 mod support;

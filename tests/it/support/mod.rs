@@ -1,6 +1,9 @@
 //! What the tests stand on: fake servers, real ones, a started agent.
 
+pub mod fake;
+pub mod fixture;
 pub mod gguf;
+pub mod presets;
 pub mod process;
 pub mod real;
 pub mod tiny_model;
