@@ -2,11 +2,26 @@
 //! that one odd value hides neither its model nor the rest of a list. Pure.
 //!
 //! The raw text of a field is taken first, whatever it is; however deep it nests, that takes no
-//! stack.
+//! stack. And an object is one only with braces: serde would also read it from an array, its fields
+//! in their order.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+
+use crate::http::{HttpError, Reply, excerpt};
+
+/// A whole answer that is an object of this shape; the status does not matter.
+///
+/// # Errors
+/// It is not.
+pub(super) fn body<T: DeserializeOwned>(reply: &Reply) -> Result<T, HttpError> {
+    if is_object(&reply.text()) {
+        reply.json()
+    } else {
+        Err(HttpError::Malformed(format!("no JSON object: {:?}", excerpt(&reply.body))))
+    }
+}
 
 /// A field that may have any value: `None` where it is `null` or of another type. For
 /// `#[serde(default, deserialize_with = "lax::field")]`.
@@ -17,6 +32,16 @@ where
 {
     let raw = Box::<RawValue>::deserialize(deserializer)?;
     Ok(serde_json::from_str(raw.get()).ok())
+}
+
+/// A field that holds an object: `None` where it is something else.
+pub(super) fn object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    Ok(parse_object(&raw))
 }
 
 /// A count: an integer, or a float that stands for one (`8192.0`). `None` where it is something
@@ -30,7 +55,7 @@ pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     }))
 }
 
-/// A list whose items are read one by one. `None` where there is no such field, or it is neither a
+/// A list of objects, read one by one. `None` where there is no such field, or it is neither a
 /// list nor `null` (which Go writes for an empty one).
 pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Option<List<T>>, D::Error>
 where
@@ -43,7 +68,7 @@ where
         Err(_) => return Ok(None),
     };
     let all = items.len();
-    let items: Vec<T> = items.iter().filter_map(|item| serde_json::from_str(item.get()).ok()).collect();
+    let items: Vec<T> = items.iter().filter_map(|item| parse_object(item)).collect();
     Ok(Some(List { odd: all - items.len(), items }))
 }
 
@@ -54,6 +79,14 @@ pub(super) struct List<T> {
     pub(super) items: Vec<T>,
     /// How many could not.
     pub(super) odd: usize,
+}
+
+fn parse_object<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
+    is_object(raw.get()).then(|| serde_json::from_str(raw.get()).ok())?
+}
+
+fn is_object(text: &str) -> bool {
+    text.trim_start().starts_with('{')
 }
 
 /// Above this a float does not tell every integer.
@@ -84,9 +117,10 @@ mod tests {
 
     #[test]
     fn one_odd_item_does_not_hide_the_rest() {
-        let data = doc(r#"{"data":[{"id":"a"},{"id":7},5,null,{"id":"b","size":"big"}]}"#).data.unwrap();
+        let data =
+            doc(r#"{"data":[{"id":"a"},{"id":7},5,["c",1],null,{"id":"b","size":"big"}]}"#).data.unwrap();
         assert_eq!(data.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!((data.odd, data.items[1].size), (3, None));
+        assert_eq!((data.odd, data.items[1].size), (4, None));
     }
 
     #[test]

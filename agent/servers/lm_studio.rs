@@ -104,9 +104,9 @@ async fn models(http: &Http, api: Api) -> Result<Option<List<ModelSample>>, Http
     }
     let reply = reply.ok()?;
     let list = match api {
-        Api::V1 => reply.json::<Named<V1>>()?.models.map(into),
-        Api::V0 => reply.json::<Data<V0>>()?.data.map(into),
-        Api::OpenAi => reply.json::<Data<OpenAi>>()?.data.map(into),
+        Api::V1 => lax::body::<Named<V1>>(&reply)?.models.map(into),
+        Api::V0 => lax::body::<Data<V0>>(&reply)?.data.map(into),
+        Api::OpenAi => lax::body::<Data<OpenAi>>(&reply)?.data.map(into),
     };
     let Some(list) = list else {
         let problem = format!("{} is no list of models: {:?}", api.path(), excerpt(&reply.body));
@@ -164,7 +164,7 @@ struct V1 {
     key: String,
     #[serde(default, deserialize_with = "lax::field")]
     architecture: Option<String>,
-    #[serde(default, deserialize_with = "lax::field")]
+    #[serde(default, deserialize_with = "lax::object")]
     quantization: Option<Quantization>,
     #[serde(default, deserialize_with = "lax::field")]
     params_string: Option<String>,
@@ -186,7 +186,7 @@ struct Quantization {
 
 #[derive(Deserialize)]
 struct Instance {
-    #[serde(default, deserialize_with = "lax::field")]
+    #[serde(default, deserialize_with = "lax::object")]
     config: Option<InstanceConfig>,
 }
 

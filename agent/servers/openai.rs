@@ -40,7 +40,7 @@ struct Model {
     /// llama-swap's.
     #[serde(default, deserialize_with = "lax::count")]
     context_length: Option<u64>,
-    #[serde(default, deserialize_with = "lax::field")]
+    #[serde(default, deserialize_with = "lax::object")]
     status: Option<Status>,
 }
 
@@ -104,7 +104,7 @@ struct OpenAi {
 
 async fn is_openai(probe: &mut Probe) -> bool {
     match probe.get("/v1/models").await {
-        Ok(reply) => reply.json::<Models>().is_ok_and(|models| models.is_list()),
+        Ok(reply) => lax::body::<Models>(&reply).is_ok_and(|models| models.is_list()),
         Err(_) => false,
     }
 }
@@ -125,7 +125,7 @@ impl Server for OpenAi {
 
 async fn ask(http: &Http) -> Result<Models, HttpError> {
     let reply = http.get("/v1/models").await?.ok()?;
-    let models: Models = reply.json()?;
+    let models: Models = lax::body(&reply)?;
     if models.is_list() { Ok(models) } else { Err(no_list(&reply)) }
 }
 

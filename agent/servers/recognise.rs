@@ -39,7 +39,7 @@ impl Probe {
 
     /// The answer in this shape, if it has it; the status does not matter.
     async fn read<T: DeserializeOwned>(&mut self, path: &'static str) -> Option<T> {
-        self.get(path).await.ok()?.json().ok()
+        lax::body(&*self.get(path).await.ok()?).ok()
     }
 
     fn met_unexpected_endpoint(&self) -> bool {
@@ -90,7 +90,7 @@ const OTHER_OWNERS: [&str; 4] = ["vllm", "sglang", "llama-swap", "llamacpp"];
 /// that off, the words of its answers.
 pub(super) async fn is_llama_cpp(probe: &mut Probe) -> bool {
     let Ok(reply) = probe.get(MODELS).await else { return false };
-    let Ok(said) = reply.json::<Said>() else { return false };
+    let Ok(said) = lax::body::<Said>(&reply) else { return false };
     if reply.header("server").is_some_and(|server| server.starts_with("llama.cpp")) {
         return true;
     }
@@ -153,7 +153,7 @@ fn is_loading(error: &RawValue) -> bool {
 
 /// Whether that is how LM Studio answers a path that it does not know: with status 200.
 pub(super) fn unexpected_endpoint(reply: &Reply) -> bool {
-    let error = reply.json::<Plain>().ok().and_then(|plain| plain.error);
+    let error = lax::body::<Plain>(reply).ok().and_then(|plain| plain.error);
     error.is_some_and(|error| error.starts_with("Unexpected endpoint"))
 }
 

@@ -6,4 +6,6 @@ mod bench;
 mod demo;
 mod fakes;
 mod gpus;
+mod recognise;
+mod servers;
 mod support;

@@ -1,0 +1,83 @@
+//! Each kind against its fakes: what a poll asks, what it never asks, and what comes of each
+//! recorded answer.
+
+use std::time::Duration;
+
+use opsagent::http::HttpError;
+use opsagent::procs::Machine;
+use opsagent::sample::{ModelSample, ServerSample, ServerState};
+use opsagent::servers::{Server, Target, kind};
+
+use crate::support::fake::{Answer, Fake, plain};
+use crate::support::presets::of;
+
+mod lm_studio;
+mod openai;
+
+/// A server of that kind at the fake, as a target without more settings has it.
+fn server(fake: &Fake, name: &str) -> Box<dyn Server> {
+    server_with(fake, name, |_| ())
+}
+
+fn server_with(fake: &Fake, name: &str, change: impl FnOnce(&mut Target)) -> Box<dyn Server> {
+    let mut target = Target::new("fake", fake.url());
+    target.kind = kind(name);
+    target.timeout = Duration::from_millis(800);
+    change(&mut target);
+    // A machine without processes: what runs beside the test is not the fake's.
+    target.connect(&opsagent::http::Clients::new(), Machine::at("/nonexistent")).unwrap()
+}
+
+/// Lets the clock go on by that much. It stands only for the moment: a clock that stands while an
+/// answer is on its way would jump to the question's time limit.
+async fn later(by: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(by).await;
+    tokio::time::resume();
+}
+
+async fn poll(fake: &Fake, name: &str) -> Result<ServerSample, HttpError> {
+    server(fake, name).poll().await
+}
+
+fn model<'a>(sample: &'a ServerSample, name: &str) -> &'a ModelSample {
+    sample.models.iter().find(|model| model.name == name).unwrap()
+}
+
+fn notes(sample: &ServerSample) -> Vec<&str> {
+    sample.notes.iter().map(|note| note.code.as_str()).collect()
+}
+
+/// Ways not to answer that every kind must tell alike: the answer to every question, and the reason.
+fn bad_days() -> Vec<(Answer, &'static str)> {
+    let other = plain("200 OK", "application/json", r#"{"weather":{"today":"rain"}}"#);
+    vec![
+        (Answer::Silence, "timeout"),
+        (Answer::Drip(other.clone(), Duration::from_millis(100)), "timeout"),
+        (Answer::Reset, "reset"),
+        (Answer::Half(other.clone()), "malformed"),
+        (Answer::Whole(other), "malformed"),
+        (Answer::Raw(b"\x00\xff\x00 garbage".to_vec()), "malformed"),
+        (Answer::html("<html>It works!</html>"), "malformed"),
+        (Answer::status("204 No Content", "text/plain", ""), "malformed"),
+        (Answer::json(format!("{}1{}", "[".repeat(9000), "]".repeat(9000))), "malformed"),
+        (Answer::json(r#"["list",[["m"]]]"#), "malformed"),
+        (Answer::redirect("http://elsewhere.example/"), "redirect"),
+        (Answer::status("401 Unauthorized", "text/plain", ""), "unauthorized"),
+        (Answer::status("503 Service Unavailable", "text/html", "<h1>Service Unavailable</h1>"), "status"),
+    ]
+}
+
+#[tokio::test]
+async fn a_bad_answer_is_told_as_what_it_is_by_every_kind() {
+    for name in ["openai", "lm_studio"] {
+        for (answer, reason) in bad_days() {
+            let fake = Fake::always(answer).await;
+            let error = poll(&fake, name).await.unwrap_err();
+            assert_eq!(error.reason(), reason, "{name}: {error}");
+        }
+        let gone = Target { kind: kind(name), ..Target::new("gone", Fake::refused().await) };
+        let mut server = gone.connect(&opsagent::http::Clients::new(), Machine::at("/nonexistent")).unwrap();
+        assert_eq!(server.poll().await, Err(HttpError::Refused));
+    }
+}
