@@ -6,6 +6,8 @@ mod bench;
 mod demo;
 mod fakes;
 mod gpus;
+mod real_llama_cpp;
+mod real_ollama;
 mod recognise;
 mod servers;
 mod support;

@@ -174,7 +174,11 @@ impl Children {
                 crate::servers::llama_cpp::take_slots(model, &slots);
                 model.context_tokens = allocated.or(model.context_tokens);
             }
-            Told::Silent => model.loaded = model.loaded.or(Some(true)),
+            Told::Silent => {
+                model.loaded = model.loaded.or(Some(true));
+                // Ollama itself may go on answering everything while nobody's request moves.
+                sample.unanswered.push("child /slots");
+            }
             Told::Another => {
                 sample.notes.push(Note::info(
                     "child_elsewhere",

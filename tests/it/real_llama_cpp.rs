@@ -1,0 +1,131 @@
+//! A real llama-server, polled: plain, with a key, without metrics, asleep, as a router, hung.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use opsagent::sample::ServerState;
+use serde_json::{Value, json};
+
+use crate::support::eye::{Eye, has_note, model};
+use crate::support::real::LlamaServer;
+use crate::support::tiny_model::TinyModel;
+
+fn tiny() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiny.gguf");
+    TinyModel::new().write(&path);
+    (folder, path)
+}
+
+#[tokio::test]
+#[ignore = "real parts: run tests/run"]
+async fn tokens_slots_and_context_are_told_and_go_on_over_a_restart() {
+    let (_folder, path) = tiny();
+    let mut server = LlamaServer::start(&path, &["--metrics", "--alias", "tiny", "-np", "2", "-c", "1024"]);
+    let mut eye = Eye::on("auto", &server.url());
+    server.complete("the capital o", 9);
+    let view = eye.look().await;
+    assert_eq!((view.kind.as_str(), view.state), ("llama_cpp", Some(ServerState::Ready)));
+    let seen = model(&view, "tiny");
+    assert_eq!(
+        (seen.loaded, seen.slots, seen.slots_busy, seen.queue_depth),
+        (Some(true), Some(2), Some(0), Some(0))
+    );
+    assert_eq!(seen.totals.output_tokens, Some(9.0));
+    assert_eq!(seen.context_tokens, Some(512), "of one slot");
+    assert!(seen.context_trained_tokens.is_some() && seen.size_bytes.is_some() && seen.parameters.is_some());
+    assert!(view.notes.is_empty(), "{:#?}", view.notes);
+    server.kill();
+    assert_eq!(eye.look().await.reason.as_deref(), Some("refused"));
+    server.start_again();
+    server.complete("the capital o", 20);
+    assert_eq!(model(&eye.look().await, "tiny").totals.output_tokens, Some(29.0));
+}
+
+#[tokio::test]
+#[ignore = "real parts: run tests/run"]
+async fn with_a_key_it_is_recognised_and_says_unauthorized_until_it_gets_it() {
+    let (_folder, path) = tiny();
+    let server = LlamaServer::start(&path, &["--metrics", "--api-key", "secret", "--alias", "tiny"]);
+    let view = Eye::on("auto", &server.url()).look().await;
+    assert_eq!((view.up, view.reason.as_deref()), (Some(false), Some("unauthorized")), "{view:#?}");
+    let with_key = |target: &mut opsagent::servers::Target| target.token = Some("secret".to_owned().into());
+    let view = Eye::with("auto", &server.url(), with_key).look().await;
+    assert_eq!((view.up, model(&view, "tiny").slots_busy), (Some(true), Some(0)), "{view:#?}");
+}
+
+#[tokio::test]
+#[ignore = "real parts: run tests/run"]
+async fn without_metrics_slots_are_told_and_the_remedy() {
+    let (_folder, path) = tiny();
+    let server = LlamaServer::start(&path, &["--alias", "tiny"]);
+    let view = Eye::on("auto", &server.url()).look().await;
+    assert_eq!((view.up, view.state), (Some(true), Some(ServerState::Ready)));
+    let seen = model(&view, "tiny");
+    assert_eq!((seen.slots_busy, seen.totals.output_tokens, seen.queue_depth), (Some(0), None, None));
+    assert!(has_note(&view, "metrics_off"));
+}
+
+#[tokio::test]
+#[ignore = "real parts: run tests/run"]
+async fn a_sleeping_model_stays_asleep_and_a_waking_one_falls_asleep_under_polls() {
+    let (_folder, path) = tiny();
+    let server = LlamaServer::start(&path, &["--metrics", "--alias", "tiny", "--sleep-idle-seconds", "2"]);
+    server.complete("the capital o", 4);
+    let mut eye = Eye::on("auto", &server.url());
+    let view = eye.until("asleep", |view| view.state == Some(ServerState::Sleeping)).await;
+    assert_eq!(model(&view, "tiny").loaded, Some(false));
+    let asleep = |server: &LlamaServer| {
+        let props: Value = serde_json::from_str(&server.get("/props")).unwrap();
+        props["is_sleeping"] == true
+    };
+    for _ in 0..50 {
+        assert_eq!(eye.look().await.state, Some(ServerState::Sleeping));
+        assert!(asleep(&server));
+    }
+    server.complete("the capital o", 4);
+    assert!(!asleep(&server));
+    eye.until("asleep again", |view| view.state == Some(ServerState::Sleeping)).await;
+}
+
+#[tokio::test]
+#[ignore = "real parts: run tests/run"]
+async fn a_router_with_no_model_loaded_loads_none_and_tells_of_those_that_are() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["one", "two"] {
+        TinyModel::new().write(&folder.path().join(name).with_extension("gguf"));
+    }
+    let router = LlamaServer::router(folder.path(), &["--models-max", "1", "--metrics"]);
+    let mut eye = Eye::on("auto", &router.url());
+    for _ in 0..20 {
+        let view = eye.look().await;
+        assert_eq!((view.up, view.models_installed), (Some(true), Some(2)), "{view:#?}");
+        assert!(view.models.iter().all(|model| model.loaded == Some(false)));
+    }
+    assert!(router.children().is_empty(), "no model was loaded by a poll");
+    router.post("/v1/completions", &json!({ "model": "two", "prompt": "a", "max_tokens": 4 }));
+    let view = eye.until("two is loaded", |view| model(view, "two").loaded == Some(true)).await;
+    let two = model(&view, "two");
+    assert_eq!((two.totals.output_tokens, two.loads, two.slots_busy), (Some(4.0), 1, Some(0)), "{two:#?}");
+    assert_eq!(model(&view, "one").loaded, Some(false));
+    let child = router.children();
+    for _ in 0..20 {
+        eye.look().await;
+    }
+    assert_eq!(router.children(), child);
+}
+
+#[tokio::test]
+#[ignore = "real parts: run tests/run"]
+async fn a_server_stopped_in_mid_work_is_hung_and_comes_back() {
+    let (_folder, path) = tiny();
+    let server = LlamaServer::start(&path, &["--metrics", "--alias", "tiny"]);
+    let mut eye = Eye::with("auto", &server.url(), |target| target.timeout = Duration::from_millis(500));
+    assert_eq!(eye.look().await.state, Some(ServerState::Ready));
+    server.pause();
+    let view = eye.until("hung", |view| view.state == Some(ServerState::Hung)).await;
+    assert_eq!((view.up, view.reason.as_deref()), (Some(false), Some("timeout")));
+    assert!(view.models.is_empty());
+    server.resume();
+    eye.until("ready", |view| view.state == Some(ServerState::Ready)).await;
+}
