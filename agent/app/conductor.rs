@@ -10,12 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Options, Ways};
 use crate::config::Config;
+use crate::demo;
 use crate::fleet::Fleet;
+use crate::gpus::{self, Backend};
 use crate::http::Clients;
 use crate::jobs::{JobHandle, Jobs};
-use crate::poll::PollServer;
+use crate::poll::{GpuPoller, PollServer};
 use crate::procs::Machine;
-use crate::servers::Target;
+use crate::servers::{Server, Target};
 
 /// How often it is looked whether a server that was found has been gone for too long.
 const FORGET_BEAT: Duration = Duration::from_secs(5);
@@ -44,6 +46,7 @@ pub(super) struct Conductor {
     ways: Ways,
     commands: mpsc::Sender<Command>,
     running: BTreeMap<String, (Target, JobHandle)>,
+    gpus: Vec<JobHandle>,
 }
 
 impl Conductor {
@@ -65,11 +68,20 @@ impl Conductor {
             ways,
             commands,
             running: BTreeMap::new(),
+            gpus: Vec::new(),
         }
     }
 
-    /// Starts what the config wants.
+    /// Starts what the config wants, or the demo.
     pub(super) fn start(&mut self, config: &Config) -> anyhow::Result<()> {
+        self.read_gpus();
+        if self.options.demo {
+            for (target, server) in demo::targets() {
+                self.fleet.add(&target, true);
+                self.poll(&target, server, Duration::ZERO);
+            }
+            return Ok(());
+        }
         let many = config.targets.len().max(1) as u32;
         for (nth, target) in config.targets.iter().enumerate() {
             let delay = if nth < AT_ONCE { Duration::ZERO } else { target.every * nth as u32 / many };
@@ -111,10 +123,28 @@ impl Conductor {
         let server =
             target.connect(&self.ways.clients, self.ways.machine.clone()).map_err(anyhow::Error::msg)?;
         self.fleet.add(target, false);
+        self.poll(target, server, delay);
+        Ok(())
+    }
+
+    fn poll(&mut self, target: &Target, server: Box<dyn Server>, delay: Duration) {
         let job = PollServer::new(&target.name, server, target.timeout, self.fleet.clone());
         let handle = self.jobs.every(format!("poll {}", target.name), delay, target.every, job);
         self.running.insert(target.name.clone(), (target.clone(), handle));
-        Ok(())
+    }
+
+    fn read_gpus(&mut self) {
+        let every = self.config.gpu_every;
+        let options = gpus::Options { nvml_library: self.config.nvml_library.clone() };
+        let backends: &[Backend] = if self.options.demo { &[gpus::replay::BACKEND] } else { gpus::BACKENDS };
+        self.gpus = backends
+            .iter()
+            .map(|backend| {
+                let open = backend.opener(options.clone());
+                let job = GpuPoller::new(backend.name, open, every, self.fleet.clone());
+                self.jobs.every(format!("read {}", backend.name), Duration::ZERO, every, job)
+            })
+            .collect();
     }
 
     fn unwatch(&mut self, name: &str) {
@@ -172,6 +202,9 @@ impl Conductor {
         if !self.options.listen.is_empty() {
             new.listen.clone_from(&self.options.listen);
         }
+        if self.options.demo {
+            return Ok(());
+        }
         if new.listen != self.config.listen {
             let file = new.file.as_ref().map_or_else(String::new, |file| format!("{}: ", file.display()));
             return Err(vec![format!("{file}listen: cannot change while the agent runs: restart it")]);
@@ -214,7 +247,12 @@ impl Conductor {
                 self.watch(target, Duration::ZERO).map_err(|error| vec![error.to_string()])?;
             }
         }
+        let gpus_differ =
+            (self.config.gpu_every, &self.config.nvml_library) != (new.gpu_every, &new.nvml_library);
         self.config = new;
+        if gpus_differ {
+            self.read_gpus();
+        }
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -14,10 +15,11 @@ use crate::fleet::Fleet;
 use crate::http::Clients;
 use crate::jobs::Jobs;
 use crate::procs::Machine;
-use crate::view::AgentView;
+use crate::view::{AgentView, View};
 use crate::web::{self, Reload, Web};
 
 mod conductor;
+mod once;
 
 use conductor::{Command, Conductor};
 
@@ -90,6 +92,15 @@ impl App {
             });
         }
         Ok(App { jobs, fleet, addresses, config })
+    }
+
+    /// One look at everything the config names, without listening; nothing takes longer than
+    /// `within`.
+    ///
+    /// # Errors
+    /// A target's certificates or headers cannot be used.
+    pub async fn poll_once(config: &Config, within: Duration) -> anyhow::Result<View> {
+        once::poll_once(config, within).await
     }
 
     /// Where it listens.
