@@ -1,6 +1,7 @@
 //! The metrics that this process counts itself, from its start.
 
 use super::declare::metrics;
+use crate::gpus::GpuError;
 use crate::http::HttpError;
 
 metrics! {
@@ -8,11 +9,11 @@ metrics! {
     pub struct Counted in "opsagent_" {
         /// Polls of the target by the agent, whatever came of them.
         polls_total: Counter ["target"],
-        /// Polls of the target that failed, by reason: one word of a closed list.
+        /// Polls of the target that failed, by reason: refused, unreachable, dns, tls, timeout, reset, unauthorized, redirect, status, malformed, too_large.
         poll_errors_total: Counter ["target", "reason"],
         /// Models beyond the most that the agent keeps of a target, whose series were dropped: each is counted at each poll.
         series_dropped_total: Counter ["target"],
-        /// Reads of the GPUs by this backend that failed, by reason.
+        /// Reads of the GPUs by this backend that failed, by reason: library_missing, driver_not_loaded, driver_mismatch, no_permission, timeout, other.
         gpu_read_errors_total: Counter ["backend", "reason"],
         /// Beats of a job of the agent that ended in a panic: a fault of the agent, told in its log.
         job_panics_total: Counter ["job"],
@@ -55,6 +56,9 @@ impl Counted {
 
     /// One read of the GPUs by a backend, and why it failed if it did.
     pub fn count_gpu_read(&self, backend: &'static str, reason: Option<&'static str>) {
+        for reason in GpuError::REASONS {
+            self.gpu_read_errors_total.of([backend, reason]);
+        }
         if let Some(reason) = reason {
             self.gpu_read_errors_total.of([backend, reason]).inc();
         }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, unreachable_pub)]
 
 mod bench;
+mod catalogue;
 mod demo;
 mod fakes;
 mod gpus;

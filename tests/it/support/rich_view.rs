@@ -1,0 +1,245 @@
+//! A fixed view with something of everything: what the pages are made of in golden files.
+
+use jiff::Timestamp;
+use opsagent::fleet::label;
+use opsagent::sample::{Note, ServerState};
+use opsagent::view::{
+    AgentView, BackendView, ChildView, DiscoveryView, GpuView, GpusView, ModelView, SCHEMA_VERSION,
+    TargetView, Totals, Tried, View,
+};
+
+/// A view at a fixed time: servers up, busy, asleep, down, hung, simulated and not yet polled;
+/// models with odd names; one GPU that tells all and one that tells nothing.
+pub fn rich_view() -> View {
+    View {
+        schema_version: SCHEMA_VERSION,
+        at: at(0),
+        agent: AgentView {
+            version: "0.1.0".into(),
+            started_at: at(-86_400),
+            demo: false,
+            config_file: Some("/etc/opsagent/opsagent.toml".into()),
+            config_ok: false,
+            config_at: at(-3600),
+            config_errors: vec!["opsagent.toml:3: target[0].kind: unknown kind \"olama\"".into()],
+        },
+        discovery: DiscoveryView {
+            enabled: true,
+            last_scan_at: Some(at(-4)),
+            tried: vec![Tried {
+                address: "127.0.0.1:1234".into(),
+                why: "default port of lm_studio".into(),
+                outcome: "connection refused".into(),
+            }],
+        },
+        targets: vec![
+            ollama(),
+            llama_cpp(),
+            asleep(),
+            down(),
+            hung(),
+            TargetView {
+                demo: true,
+                up: Some(true),
+                state: Some(ServerState::Ready),
+                ..target("demo", "ollama")
+            },
+            TargetView { last_poll_at: None, poll_duration_seconds: None, ..target("new", "unknown") },
+        ],
+        gpus: gpus(),
+    }
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + seconds).unwrap()
+}
+
+fn target(name: &str, kind: &str) -> TargetView {
+    TargetView {
+        name: name.into(),
+        kind: kind.into(),
+        url: format!("http://{name}.example:8080"),
+        discovered: false,
+        demo: false,
+        up: None,
+        state: None,
+        state_since: None,
+        reason: None,
+        error: None,
+        version: None,
+        build: None,
+        every_seconds: 15.0,
+        last_poll_at: Some(at(-3)),
+        last_success_at: None,
+        poll_duration_seconds: Some(0.0125),
+        models_installed: None,
+        orphans: None,
+        models: Vec::new(),
+        models_left_out: 0,
+        notes: Vec::new(),
+    }
+}
+
+fn ollama() -> TargetView {
+    let plain = |name: &str| ModelView { name: label(name), loaded: Some(false), ..ModelView::default() };
+    TargetView {
+        url: "http://127.0.0.1:11434".into(),
+        discovered: true,
+        up: Some(true),
+        state: Some(ServerState::Busy),
+        state_since: Some(at(-20)),
+        version: Some("0.34.0".into()),
+        last_success_at: Some(at(-3)),
+        models_installed: Some(6),
+        orphans: Some(1),
+        models: vec![
+            ModelView {
+                digest: Some("1d3f2a".repeat(10)),
+                quantization: Some("Q4_K_M".into()),
+                parameters: Some("8.0B".into()),
+                format: Some("gguf".into()),
+                family: Some("llama".into()),
+                loaded: Some(true),
+                size_bytes: Some(4_920_753_328),
+                memory_bytes: Some(6_654_289_920),
+                vram_bytes: Some(4_990_717_440),
+                offload_ratio: Some(0.75),
+                context_tokens: Some(4096),
+                context_trained_tokens: Some(131_072),
+                expires_at: Some(at(250)),
+                stays: Some(false),
+                slots: Some(4),
+                slots_busy: Some(1),
+                queue_depth: Some(2),
+                loads: 3,
+                totals: Totals {
+                    requests: None,
+                    prompt_tokens: Some(1_234_570.0),
+                    cached_tokens: Some(0.0),
+                    output_tokens: Some(98_765.0),
+                    prompt_seconds: Some(152.431),
+                    decode_seconds: Some(2001.25),
+                    draft_tokens: None,
+                    draft_accepted_tokens: None,
+                },
+                child: Some(ChildView { pid: Some(812), up: true, metrics: Some(true) }),
+                ..plain("llama3.1:8b")
+            },
+            ModelView {
+                loaded: Some(true),
+                // Far away, as Ollama tells it of a model that stays.
+                expires_at: Some(at(9_000_000_000)),
+                stays: Some(true),
+                child: Some(ChildView { pid: None, up: false, metrics: None }),
+                ..plain("größe-模型:1b")
+            },
+            plain("say \"hi\" c:\\models"),
+            plain("two\nlines"),
+            plain("\u{202e}backwards"),
+            ModelView { family: Some("\\".into()), ..plain(&"long-".repeat(100)) },
+        ],
+        notes: vec![Note::warning("orphans", "a llama-server outlived its Ollama", Some("kill it"))],
+        ..target("box", "ollama")
+    }
+}
+
+fn llama_cpp() -> TargetView {
+    TargetView {
+        up: Some(true),
+        state: Some(ServerState::Ready),
+        version: Some("b11434-1a2b3c4".into()),
+        build: Some("b11434-1a2b3c4".into()),
+        last_success_at: Some(at(-3)),
+        models: vec![ModelView {
+            name: "/srv/models/qwen.gguf".into(),
+            loaded: Some(true),
+            slots: Some(4),
+            slots_busy: Some(0),
+            queue_depth: Some(0),
+            context_tokens: Some(8192),
+            totals: Totals {
+                requests: Some(12.0),
+                draft_tokens: Some(1000.0),
+                draft_accepted_tokens: Some(640.0),
+                ..Totals::default()
+            },
+            ..ModelView::default()
+        }],
+        ..target("llama", "llama_cpp")
+    }
+}
+
+fn asleep() -> TargetView {
+    TargetView {
+        up: Some(true),
+        state: Some(ServerState::Sleeping),
+        last_success_at: Some(at(-3)),
+        ..target("llama-asleep", "llama_cpp")
+    }
+}
+
+fn down() -> TargetView {
+    TargetView {
+        up: Some(false),
+        state: Some(ServerState::Down),
+        reason: Some("refused".into()),
+        error: Some("connection refused".into()),
+        last_success_at: Some(at(-600)),
+        ..target("studio", "lm_studio")
+    }
+}
+
+fn hung() -> TargetView {
+    TargetView {
+        up: Some(false),
+        state: Some(ServerState::Hung),
+        reason: Some("timeout".into()),
+        error: Some("connected, but no whole answer within 10s".into()),
+        poll_duration_seconds: Some(10.001),
+        ..target("stuck", "openai")
+    }
+}
+
+fn gpus() -> GpusView {
+    GpusView {
+        backends: vec![
+            BackendView {
+                name: "nvml".into(),
+                up: true,
+                read_duration_seconds: Some(0.003),
+                ..BackendView::default()
+            },
+            BackendView {
+                name: "amdgpu".into(),
+                up: false,
+                reason: Some("library_missing".into()),
+                error: Some("no driver library: libamdgpu.so".into()),
+                ..BackendView::default()
+            },
+        ],
+        cards: vec![
+            GpuView {
+                uuid: "GPU-5f1c0e52-0b1d-4c7e-9a54-2f0e6f6d0001".into(),
+                index: Some(0),
+                name: Some("NVIDIA GeForce RTX 4090".into()),
+                vendor: "nvidia".into(),
+                driver: Some("570.86.15".into()),
+                pci: Some("00000000:01:00.0".into()),
+                vbios: Some("95.02.3C.00.04".into()),
+                utilization_ratio: Some(0.83),
+                memory_total_bytes: Some(25_757_220_864),
+                memory_used_bytes: Some(6_999_003_136),
+                memory_free_bytes: Some(18_758_217_728),
+                temperature_celsius: Some(61.0),
+                power_watts: Some(287.54),
+                power_limit_watts: Some(450.0),
+                energy_joules: Some(123_456_789.125),
+            },
+            GpuView {
+                uuid: "GPU-5f1c0e52-0b1d-4c7e-9a54-2f0e6f6d0002".into(),
+                vendor: "nvidia".into(),
+                ..GpuView::default()
+            },
+        ],
+    }
+}
