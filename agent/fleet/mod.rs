@@ -84,13 +84,14 @@ impl Fleet {
                 known.targets.insert(target.name.clone(), Entry::new(target.clone(), demo));
             }
         }
-        drop(known);
         self.counted().touch_target(&target.name);
     }
 
     /// A target that is watched no more: all of it goes, its counts too.
     pub fn remove(&self, target: &str) {
-        self.lock().targets.remove(target);
+        let mut known = self.lock();
+        known.targets.remove(target);
+        // Still under the lock: a poll that ends just now must not count for a target that is gone.
         self.counted().forget_target(target);
     }
 
@@ -101,7 +102,6 @@ impl Fleet {
         let max_models = known.max_models;
         let Some(entry) = known.targets.get_mut(target) else { return };
         let left_out = entry.record(result, took, Instant::now(), Timestamp::now(), max_models);
-        drop(known);
         self.counted().count_poll(target, reason, left_out);
     }
 
