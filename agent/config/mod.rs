@@ -1,14 +1,29 @@
 //! The config: text in, whole and checked values out.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::servers::Target;
 
+mod check;
+mod duration;
 mod error;
+mod files;
+mod nearest;
+mod parse;
+mod raw;
+mod read;
+mod targets;
 
 pub use error::ConfigError;
+
+/// Every key with its default, commented: what `opsagent config` prints.
+pub const EXAMPLE: &str = include_str!("example.toml");
+
+/// Where the config lies when nobody says otherwise.
+pub const DEFAULT_FILE: &str = "/etc/opsagent/opsagent.toml";
 
 /// What the agent is told to do, checked: nothing in here needs to be checked again.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +46,12 @@ pub struct Config {
     pub grace: Duration,
     /// Models kept a target; what is beyond is counted, not shown.
     pub max_models: usize,
+    /// From one poll of a target to the next, where it has no beat of its own.
+    pub every: Duration,
+    /// How long one question to a target may take, where it has no limit of its own.
+    pub timeout: Duration,
+    /// How long work may stand still at a target before it is called hung, where it does not say.
+    pub hung_after: Duration,
     /// From one read of the GPUs to the next.
     pub gpu_every: Duration,
     /// The driver's library, where it is not where the loader finds it.
@@ -51,6 +72,9 @@ impl Default for Config {
             forget_after: Duration::from_secs(3600),
             grace: Duration::from_secs(10),
             max_models: 200,
+            every: Duration::from_secs(15),
+            timeout: Duration::from_secs(10),
+            hung_after: Duration::from_secs(120),
             gpu_every: Duration::from_secs(5),
             nvml_library: None,
             targets: Vec::new(),
@@ -59,20 +83,46 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the config at that place, or `/etc/opsagent/opsagent.toml` if there is one, or takes
-    /// the defaults.
+    /// Reads the config at that place, or [`DEFAULT_FILE`] if there is one, or takes the defaults.
+    /// Reads the files it names too. Blocks.
     ///
     /// # Errors
     /// Every fault of it.
-    pub fn load(_explicit: Option<&std::path::Path>) -> Result<Config, Vec<ConfigError>> {
-        Ok(Config::default())
+    pub fn load(explicit: Option<&Path>) -> Result<Config, Vec<ConfigError>> {
+        let file = explicit.unwrap_or(Path::new(DEFAULT_FILE));
+        let bytes = match files::read(file, files::CONFIG_BYTES) {
+            Ok(bytes) => bytes,
+            Err(error) if explicit.is_none() && error.kind() == ErrorKind::NotFound => {
+                return Ok(Config::default());
+            }
+            Err(error) => {
+                let problem = match error.kind() {
+                    ErrorKind::NotFound => absent(file),
+                    ErrorKind::IsADirectory => "is a directory, expected a file in it".into(),
+                    _ => format!("cannot be read: {error}"),
+                };
+                return Err(vec![ConfigError {
+                    file: file.to_owned(),
+                    line: 0,
+                    path: String::new(),
+                    problem,
+                }]);
+            }
+        };
+        parse::bytes(file, &bytes)
     }
 
-    /// Reads a config's text.
+    /// Reads a config's text, and the files it names; their paths are relative to the folder of
+    /// `file`.
     ///
     /// # Errors
-    /// Every fault of it, not only the first.
-    pub fn parse(_file: &std::path::Path, _text: &str) -> Result<Config, Vec<ConfigError>> {
-        Ok(Config::default())
+    /// Every fault of it, not only the first, from the top to the end.
+    pub fn parse(file: &Path, text: &str) -> Result<Config, Vec<ConfigError>> {
+        parse::text(file, text)
     }
+}
+
+fn absent(file: &Path) -> String {
+    let place = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    format!("no such file (looked for {}): see --config and OPSAGENT_CONFIG", place.display())
 }

@@ -4,6 +4,7 @@
 
 mod bench;
 mod catalogue;
+mod config;
 mod demo;
 mod fakes;
 mod gpus;

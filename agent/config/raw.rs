@@ -1,0 +1,106 @@
+//! The config as it is typed: the keys there are, each with its place. What they mean is decided
+//! in `check` and `targets`. Pure.
+
+use super::read::{At, Section};
+
+/// The whole file.
+pub(super) struct Raw {
+    pub(super) listen: Option<Vec<At<String>>>,
+    pub(super) allow_hosts: Vec<At<String>>,
+    pub(super) web_config_file: Option<At<String>>,
+    pub(super) discover: Option<At<bool>>,
+    pub(super) discover_every: Option<At<String>>,
+    pub(super) forget_after: Option<At<String>>,
+    pub(super) grace: Option<At<String>>,
+    pub(super) max_models: Option<At<u64>>,
+    pub(super) beat: RawBeat,
+    pub(super) gpu: RawGpu,
+    pub(super) targets: Vec<RawTarget>,
+}
+
+/// The times that a target has of its own or takes from the whole.
+pub(super) struct RawBeat {
+    pub(super) every: Option<At<String>>,
+    pub(super) timeout: Option<At<String>>,
+    pub(super) hung_after: Option<At<String>>,
+}
+
+/// `[gpu]`.
+#[derive(Default)]
+pub(super) struct RawGpu {
+    pub(super) every: Option<At<String>>,
+    pub(super) nvml_library: Option<At<String>>,
+}
+
+/// `[[target]]`.
+pub(super) struct RawTarget {
+    pub(super) path: String,
+    pub(super) line: usize,
+    pub(super) name: Option<At<String>>,
+    pub(super) kind: Option<At<String>>,
+    pub(super) url: Option<At<String>>,
+    /// Keys that stand there but not as strings: their fault is told, they are not missing.
+    pub(super) faulty: Vec<&'static str>,
+    pub(super) token: Option<At<String>>,
+    pub(super) token_file: Option<At<String>>,
+    pub(super) headers: Vec<(String, At<String>)>,
+    pub(super) ca_file: Option<At<String>>,
+    pub(super) beat: RawBeat,
+    pub(super) sleeps: Option<At<bool>>,
+}
+
+impl Raw {
+    pub(super) fn read(section: &mut Section<'_>) -> Raw {
+        Raw {
+            listen: section.strings("listen"),
+            allow_hosts: section.strings("allow_hosts").unwrap_or_default(),
+            web_config_file: section.string("web_config_file"),
+            discover: section.boolean("discover"),
+            discover_every: section.duration("discover_every"),
+            forget_after: section.duration("forget_after"),
+            grace: section.duration("grace"),
+            max_models: section.number("max_models"),
+            beat: RawBeat::read(section),
+            gpu: section.table("gpu", RawGpu::read).unwrap_or_default(),
+            targets: section.tables("target", RawTarget::read),
+        }
+    }
+}
+
+impl RawBeat {
+    fn read(section: &mut Section<'_>) -> RawBeat {
+        RawBeat {
+            every: section.duration("every"),
+            timeout: section.duration("timeout"),
+            hung_after: section.duration("hung_after"),
+        }
+    }
+}
+
+impl RawGpu {
+    fn read(section: &mut Section<'_>) -> RawGpu {
+        RawGpu { every: section.duration("every"), nvml_library: section.string("nvml_library") }
+    }
+}
+
+impl RawTarget {
+    fn read(section: &mut Section<'_>) -> RawTarget {
+        let (name, kind, url) = (section.string("name"), section.string("kind"), section.string("url"));
+        let read = [("name", name.is_some()), ("kind", kind.is_some()), ("url", url.is_some())];
+        let faulty = read.into_iter().filter(|(key, read)| !read && section.has(key)).map(|(key, _)| key);
+        RawTarget {
+            path: section.path.clone(),
+            line: section.line,
+            faulty: faulty.collect(),
+            name,
+            kind,
+            url,
+            token: section.string("token"),
+            token_file: section.string("token_file"),
+            headers: section.map("headers"),
+            ca_file: section.string("ca_file"),
+            beat: RawBeat::read(section),
+            sleeps: section.boolean("sleeps"),
+        }
+    }
+}
