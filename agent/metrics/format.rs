@@ -89,8 +89,13 @@ mod tests {
 
     #[test]
     fn a_client_gets_the_format_that_it_wants_most() {
-        let cases: [(&str, Format); 26] = [
+        let cases = [
             // Prometheus 2.x, with and without its protobuf, and 3.x.
+            (
+                "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
+                 text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+                OpenMetrics,
+            ),
             (
                 "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,\
                  application/openmetrics-text;version=1.0.0;q=0.8,application/openmetrics-text;version=0.0.1;\

@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod fakes;
 mod gpus;
+mod metrics_page;
 mod real_llama_cpp;
 mod real_ollama;
 mod recognise;

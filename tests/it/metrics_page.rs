@@ -1,0 +1,203 @@
+//! The metrics page, made of a view that has something of everything.
+
+use std::collections::{BTreeSet, HashSet};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use opsagent::http::HttpError;
+use opsagent::metrics::{self, Counted, Format, Kind, REVISION, SPECS};
+use opsagent::usage::ProcessStats;
+use opsagent::view::{GpuView, GpusView, ModelView, TargetView, View};
+use opsagent::wire::exposition::{Sample, parse};
+
+use crate::support::golden::assert_golden;
+use crate::support::rich_view::rich_view;
+
+const NONE: [f64; 0] = [];
+
+/// What a process that has polled the rich view's targets has counted.
+fn counted(view: &View) -> Counted {
+    let counted = Counted::new();
+    for target in &view.targets {
+        counted.touch_target(&target.name);
+        let reason = HttpError::REASONS.into_iter().find(|reason| target.reason.as_deref() == Some(reason));
+        counted.count_poll(&target.name, reason, target.models.len() as u64 / 6);
+    }
+    counted.count_gpu_read("nvml", None);
+    counted.count_gpu_read("amdgpu", Some("library_missing"));
+    counted.count_panic("poll stuck");
+    counted
+}
+
+fn process() -> ProcessStats {
+    ProcessStats {
+        cpu_seconds: Some(1.27),
+        resident_bytes: Some(9_437_184),
+        virtual_bytes: Some(212_336_640),
+        virtual_max_bytes: Some(1 << 40),
+        open_fds: Some(17),
+        max_fds: Some(1024),
+        threads: Some(3),
+        started_at: Some(1_789_913_600.12),
+    }
+}
+
+fn rich_page(format: Format) -> String {
+    let view = rich_view();
+    let page = metrics::render(&view, &counted(&view), Some(&process()), format);
+    page.replace(&format!("revision=\"{REVISION}\""), "revision=\"unknown\"")
+}
+
+fn samples_of(view: &View) -> Vec<Sample> {
+    parse(&metrics::render(view, &Counted::new(), None, Format::Text))
+}
+
+/// The values of a metric's series that have that label.
+fn values(samples: &[Sample], name: &str, label: (&str, &str)) -> Vec<f64> {
+    let has = |sample: &&Sample| sample.labels.iter().any(|(k, v)| (k.as_str(), v.as_str()) == label);
+    samples.iter().filter(|sample| sample.name == name).filter(has).map(|sample| sample.value).collect()
+}
+
+#[test]
+fn the_pages_are_as_they_were_found_good() {
+    assert_golden("metrics.txt", &rich_page(Format::Text));
+    assert_golden("metrics.om.txt", &rich_page(Format::OpenMetrics));
+}
+
+#[test]
+fn every_metric_declared_is_on_the_page_and_every_series_is_there_once() {
+    for format in [Format::Text, Format::OpenMetrics] {
+        let page = rich_page(format);
+        let samples = parse(&page);
+        assert_eq!(samples.len(), page.lines().filter(|line| !line.starts_with('#')).count());
+        let names: BTreeSet<&str> = samples.iter().map(|sample| sample.name.as_str()).collect();
+        assert_eq!(names, SPECS.iter().map(|spec| spec.name).collect());
+        let mut seen = HashSet::new();
+        for sample in &samples {
+            let mut labels = sample.labels.clone();
+            labels.sort();
+            assert!(seen.insert((&sample.name, labels)), "twice: {sample:?}");
+        }
+        let told: Vec<f64> =
+            samples.iter().filter(|s| s.name == "opsagent_series").map(|s| s.value).collect();
+        assert_eq!(told, [samples.len() as f64]);
+    }
+}
+
+#[test]
+fn families_and_series_stand_in_order() {
+    let page = rich_page(Format::Text);
+    let heads: Vec<&str> = page.lines().filter(|line| line.starts_with("# HELP ")).collect();
+    assert!(heads.is_sorted(), "{heads:?}");
+    for samples in parse(&page).chunk_by(|a, b| a.name == b.name) {
+        assert!(samples.is_sorted_by_key(|sample| &sample.labels), "{}", samples[0].name);
+    }
+}
+
+#[test]
+fn what_is_not_known_has_no_series() {
+    let samples = samples_of(&rich_view());
+    let of = |name, target| values(&samples, name, ("target", target));
+    assert_eq!(of("opsagent_target_up", "box"), [1.0]);
+    assert_eq!(of("opsagent_target_up", "studio"), [0.0]);
+    for name in ["opsagent_target_up", "opsagent_target_state", "opsagent_poll_duration_seconds"] {
+        assert_eq!(of(name, "new"), NONE, "{name}");
+    }
+    assert_eq!(of("opsagent_target_info", "new"), [1.0]);
+    let expires = "opsagent_model_expires_timestamp_seconds";
+    assert_eq!(values(&samples, expires, ("model", "llama3.1:8b")).len(), 1);
+    assert_eq!(values(&samples, expires, ("model", "größe-模型:1b")), NONE, "it stays");
+
+    // Of a model that says nothing but its name there is only that it is there.
+    let mut view = rich_view();
+    view.targets.truncate(1);
+    view.targets[0].models = vec![ModelView { name: "mute".into(), ..ModelView::default() }];
+    view.gpus = GpusView::default();
+    let samples = samples_of(&view);
+    let mute: Vec<&str> = samples
+        .iter()
+        .filter(|sample| sample.labels.contains(&("model".into(), "mute".into())))
+        .map(|sample| sample.name.as_str())
+        .collect();
+    assert_eq!(mute, ["opsagent_model_info"]);
+    assert!(!samples.iter().any(|sample| sample.name.contains("_gpu")), "no GPU was read");
+}
+
+#[test]
+fn one_state_holds_of_a_target_whose_state_is_known() {
+    let samples = samples_of(&rich_view());
+    for target in rich_view().targets {
+        let states = values(&samples, "opsagent_target_state", ("target", &target.name));
+        let (series, sum) = if target.state.is_some() { (6, 1.0) } else { (0, 0.0) };
+        assert_eq!(states.len(), series, "{}", target.name);
+        assert!((states.iter().sum::<f64>() - sum).abs() < 0.1, "{}", target.name);
+    }
+}
+
+#[test]
+fn a_simulated_server_is_told_from_a_real_one() {
+    let samples = samples_of(&rich_view());
+    for sample in samples.iter().filter(|sample| sample.labels.contains(&("target".into(), "demo".into()))) {
+        let kind = sample.labels.iter().find(|(name, _)| name == "kind");
+        assert!(kind.is_none_or(|(_, kind)| kind == "demo"), "{sample:?}");
+    }
+    assert_eq!(values(&samples, "opsagent_target_up", ("kind", "demo")), [1.0]);
+    for (demo, wanted) in [(false, "opsagent_demo 0\n"), (true, "opsagent_demo 1\n")] {
+        let mut view = rich_view();
+        view.agent.demo = demo;
+        assert!(metrics::render(&view, &Counted::new(), None, Format::Text).contains(wanted));
+    }
+}
+
+#[test]
+fn a_busy_machine_stays_within_two_thousand_series() {
+    let mut view = rich_view();
+    let full = view.targets[0].clone();
+    let model = full.models.iter().find(|model| model.loads > 0).unwrap().clone();
+    let named = |number| ModelView { name: format!("model-{number}"), ..model.clone() };
+    let models: Vec<ModelView> = (0..8).map(named).collect();
+    let target = |number| TargetView { name: format!("t{number}"), models: models.clone(), ..full.clone() };
+    view.targets = (0..4).map(target).collect();
+    let card = view.gpus.cards[0].clone();
+    view.gpus.cards = (0..8).map(|number| GpuView { uuid: number.to_string(), ..card.clone() }).collect();
+    let page = metrics::render(&view, &counted(&view), Some(&process()), Format::Text);
+    let series = parse(&page).len();
+    assert!((500..2000).contains(&series), "{series}");
+}
+
+#[test]
+fn a_targets_counters_are_there_from_the_start_and_end_with_it() {
+    let (view, counted) = (rich_view(), Counted::new());
+    let of = |counted: &Counted, name: &str| {
+        values(&parse(&metrics::render(&view, counted, None, Format::Text)), name, ("target", "box"))
+    };
+    counted.touch_target("box");
+    assert_eq!(of(&counted, "opsagent_polls_total"), [0.0]);
+    assert_eq!(of(&counted, "opsagent_poll_errors_total"), [0.0; HttpError::REASONS.len()]);
+    counted.count_poll("box", Some("timeout"), 7);
+    counted.touch_target("box");
+    assert_eq!(of(&counted, "opsagent_polls_total"), [1.0]);
+    assert_eq!(of(&counted, "opsagent_series_dropped_total"), [7.0]);
+    assert!((of(&counted, "opsagent_poll_errors_total").iter().sum::<f64>() - 1.0).abs() < 0.1);
+    counted.forget_target("box");
+    for spec in SPECS.iter().filter(|spec| spec.name.contains("_poll") || spec.name.contains("_series")) {
+        let left = if spec.kind == Kind::Counter { of(&counted, spec.name) } else { Vec::new() };
+        assert_eq!(left, NONE, "{}", spec.name);
+    }
+}
+
+#[test]
+#[ignore = "real parts: run tests/run"]
+fn promtool_finds_nothing_to_say() {
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool is there: Debian's package prometheus has it");
+    promtool.stdin.take().unwrap().write_all(rich_page(Format::Text).as_bytes()).unwrap();
+    let done = promtool.wait_with_output().unwrap();
+    let said = [done.stdout, done.stderr].concat();
+    assert!(done.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
+}
