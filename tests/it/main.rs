@@ -2,6 +2,7 @@
 //! `tests/real/install` and run by `tests/run`; the rest needs nothing but the toolchain.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, unreachable_pub)]
 
+mod architecture;
 mod bench;
 mod catalogue;
 mod config;

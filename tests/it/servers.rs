@@ -11,7 +11,9 @@ use opsagent::servers::{Server, Target, kind};
 use crate::support::fake::{Answer, Fake, plain};
 use crate::support::presets::of;
 
+mod llama_cpp;
 mod lm_studio;
+mod ollama;
 mod openai;
 
 /// A server of that kind at the fake, as a target without more settings has it.

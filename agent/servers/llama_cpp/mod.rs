@@ -7,15 +7,15 @@
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
 
-use super::{Endpoint, Kind, Server};
-use crate::http::{Http, HttpError, Reply};
+use super::{Endpoint, Kind, Server, lax};
+use crate::http::{Http, HttpError, Reply, excerpt};
 use crate::sample::{ModelSample, Note, ServerSample, ServerState};
 
 mod router;
 mod shapes;
 mod sleep;
 
-use shapes::{Models, take_meta};
+use shapes::{Models, Shape, take_meta};
 pub(super) use shapes::{Props, Slot, take_metrics, take_slots};
 use sleep::Sleep;
 
@@ -134,7 +134,7 @@ impl LlamaCpp {
 /// The model that a server without a router runs. Its name is the one its own inventory gives,
 /// which is what clients see.
 fn the_model(props: Option<&Props>, models: Option<Models>) -> Option<ModelSample> {
-    let listed = models.and_then(|models| models.data.into_iter().next());
+    let listed = models.and_then(|models| models.data?.items.into_iter().next());
     let name = match &listed {
         Some(listed) => listed.id.clone(),
         None => props.and_then(|props| props.model_alias.clone().or_else(|| props.model_path.clone()))?,
@@ -192,12 +192,21 @@ fn answered(
     }
 }
 
-fn part<T: serde::de::DeserializeOwned>(
+fn part<T: Shape>(
     sample: &mut ServerSample,
     path: &'static str,
     reply: Result<Reply, HttpError>,
 ) -> Result<Option<T>, HttpError> {
-    answered(sample, path, reply)?.map(|reply| reply.json()).transpose()
+    let Some(reply) = answered(sample, path, reply)? else { return Ok(None) };
+    let shape: T = lax::body(&reply)?;
+    if shape.fits() {
+        Ok(Some(shape))
+    } else {
+        Err(HttpError::Malformed(format!(
+            "{path} does not answer as llama-server does: {:?}",
+            excerpt(&reply.body)
+        )))
+    }
 }
 
 /// `None` for the answer "this endpoint is not switched on": 501, or 404 of builds without it.

@@ -19,10 +19,10 @@ pub(super) async fn look(
     models: Option<Models>,
     sample: &mut ServerSample,
 ) -> Result<(), HttpError> {
-    let Some(models) = models else { return Ok(()) };
-    sample.models_installed = Some(models.data.len() as u64);
+    let Some(models) = models.and_then(|models| models.data) else { return Ok(()) };
+    sample.models_installed = Some((models.items.len() + models.odd) as u64);
     let mut all: Vec<(Model, ModelSample)> = models
-        .data
+        .items
         .into_iter()
         .map(|model| {
             let seen = listed(&model);
@@ -94,9 +94,8 @@ fn state(models: &[ModelSample]) -> Option<ServerState> {
 /// Whether the process of that model was told to let it sleep: its arguments stand in the list.
 /// Without arguments nobody knows, and it may.
 fn may_sleep(status: Option<&Status>) -> bool {
-    status.is_none_or(|status| {
-        status.args.is_empty() || status.args.iter().any(|arg| arg.starts_with("--sleep-idle-seconds"))
-    })
+    let args = status.and_then(|status| status.args.as_ref()).filter(|args| !args.is_empty());
+    args.is_none_or(|args| args.iter().any(|arg| arg.starts_with("--sleep-idle-seconds")))
 }
 
 fn query(model: &str) -> String {

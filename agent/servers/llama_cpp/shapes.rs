@@ -1,65 +1,84 @@
 //! The answers of a llama-server, as lenient as its many builds ask for, and what they become.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::sample::ModelSample;
+use crate::servers::lax::{self, List};
 use crate::wire::exposition;
 
 /// `GET /props`.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
 pub(in crate::servers) struct Props {
+    #[serde(default, deserialize_with = "lax::field")]
     pub(in crate::servers) role: Option<String>,
+    #[serde(default, deserialize_with = "lax::field")]
     pub(in crate::servers) build_info: Option<String>,
+    #[serde(default, deserialize_with = "lax::field")]
     pub(in crate::servers) model_alias: Option<String>,
+    #[serde(default, deserialize_with = "lax::field")]
     pub(in crate::servers) model_path: Option<String>,
+    #[serde(default, deserialize_with = "lax::field")]
     pub(in crate::servers) model_ftype: Option<String>,
+    #[serde(default, deserialize_with = "lax::field")]
     pub(in crate::servers) total_slots: Option<u32>,
     /// There only on builds that know sleep.
+    #[serde(default, deserialize_with = "lax::field")]
     pub(in crate::servers) is_sleeping: Option<bool>,
+    #[serde(default, deserialize_with = "lax::field")]
     pub(in crate::servers) endpoint_slots: Option<bool>,
+    #[serde(default, deserialize_with = "lax::field")]
     pub(in crate::servers) endpoint_metrics: Option<bool>,
+    #[serde(default, deserialize_with = "lax::object")]
     pub(in crate::servers) default_generation_settings: Option<Settings>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
 pub(in crate::servers) struct Settings {
     /// Context of one slot, in tokens.
+    #[serde(default, deserialize_with = "lax::count")]
     pub(in crate::servers) n_ctx: Option<u64>,
 }
 
 /// `GET /v1/models`; the router's has a `status` each.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Models {
-    pub(super) data: Vec<Model>,
+    #[serde(default, deserialize_with = "lax::list")]
+    pub(super) data: Option<List<Model>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Model {
     pub(super) id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lax::object")]
     pub(super) meta: Option<Meta>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lax::object")]
     pub(super) status: Option<Status>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Meta {
+    #[serde(default, deserialize_with = "lax::count")]
     pub(super) n_ctx: Option<u64>,
+    #[serde(default, deserialize_with = "lax::count")]
     pub(super) n_ctx_train: Option<u64>,
+    #[serde(default, deserialize_with = "lax::count")]
     pub(super) n_params: Option<u64>,
+    #[serde(default, deserialize_with = "lax::count")]
     pub(super) size: Option<u64>,
+    #[serde(default, deserialize_with = "lax::field")]
     pub(super) ftype: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Status {
+    #[serde(default, deserialize_with = "lax::field")]
     pub(super) value: Option<String>,
-    pub(super) args: Vec<String>,
+    #[serde(default, deserialize_with = "lax::field")]
+    pub(super) args: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lax::field")]
     pub(super) failed: Option<bool>,
+    #[serde(default, deserialize_with = "lax::field")]
     pub(super) exit_code: Option<i64>,
 }
 
@@ -98,6 +117,24 @@ impl Slot {
         };
         // Another task in the same slot is progress, whatever its own numbers are.
         decoded + self.n_prompt_tokens_processed.unwrap_or(0.0) + self.id_task.unwrap_or(0.0) * 1e6
+    }
+}
+
+/// An answer that must hold something to be this server's.
+pub(super) trait Shape: DeserializeOwned {
+    /// Whether it does.
+    fn fits(&self) -> bool;
+}
+
+impl Shape for Props {
+    fn fits(&self) -> bool {
+        self.build_info.is_some() || self.default_generation_settings.is_some() || self.model_path.is_some()
+    }
+}
+
+impl Shape for Models {
+    fn fits(&self) -> bool {
+        self.data.is_some()
     }
 }
 

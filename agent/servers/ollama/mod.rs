@@ -82,7 +82,7 @@ impl Ollama {
         let (version, ps) = tokio::join!(http.get_json::<Version>("/api/version"), async {
             match ps {
                 Some((asked, ps)) => Ok((asked, ps)),
-                None => http.get_json::<Ps>("/api/ps").await.map(|ps| (Instant::now(), ps)),
+                None => shapes::ask::<Ps>(&http).await.map(|ps| (Instant::now(), ps)),
             }
         });
         let version = version?.version;
@@ -116,7 +116,7 @@ impl Ollama {
             }
         };
         if stale && sample.unanswered.is_empty() {
-            match self.endpoint.http.get_json::<Tags>("/api/tags").await {
+            match shapes::ask::<Tags>(&self.endpoint.http).await {
                 Ok(tags) => self.tags = Some((Instant::now(), tags)),
                 Err(HttpError::Timeout(_)) => sample.unanswered.push("/api/tags"),
                 Err(error) => return Err(error),

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
+use crate::http::{Http, HttpError};
 use crate::sample::ModelSample;
+use crate::servers::lax::{self, List};
 
 /// An expiry further off than this is `keep_alive: -1`: Ollama writes the year 2319 then.
 const FOR_EVER_HOURS: i64 = 24 * 365 * 50;
@@ -19,27 +22,29 @@ pub(super) struct Version {
 /// `GET /api/ps`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Ps {
-    models: Option<Vec<Loaded>>,
+    #[serde(default, deserialize_with = "lax::list")]
+    models: Option<List<Loaded>>,
 }
 
 /// `GET /api/tags`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Tags {
-    models: Option<Vec<Installed>>,
+    #[serde(default, deserialize_with = "lax::list")]
+    models: Option<List<Installed>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Loaded {
     pub(super) name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lax::field")]
     digest: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lax::object")]
     details: Option<Details>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lax::count")]
     size: Option<u64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lax::count")]
     size_vram: Option<u64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lax::count")]
     context_length: Option<u64>,
     #[serde(default, deserialize_with = "lenient_time")]
     expires_at: Option<Timestamp>,
@@ -48,34 +53,70 @@ pub(super) struct Loaded {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Installed {
     name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lax::field")]
     digest: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lax::object")]
     details: Option<Details>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lax::count")]
     size: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
 struct Details {
+    #[serde(default, deserialize_with = "lax::field")]
     format: Option<String>,
+    #[serde(default, deserialize_with = "lax::field")]
     family: Option<String>,
+    #[serde(default, deserialize_with = "lax::field")]
     parameter_size: Option<String>,
+    #[serde(default, deserialize_with = "lax::field")]
     quantization_level: Option<String>,
     /// What the model was trained for; in `/api/tags` from 0.30 on.
+    #[serde(default, deserialize_with = "lax::count")]
     context_length: Option<u64>,
+}
+
+/// An answer that holds a list of models; one that does not is not Ollama's.
+pub(super) trait Lists: DeserializeOwned {
+    /// Where it is asked for.
+    const PATH: &'static str;
+    /// Whether the list is there.
+    fn is_there(&self) -> bool;
+}
+
+impl Lists for Ps {
+    const PATH: &'static str = "/api/ps";
+    fn is_there(&self) -> bool {
+        self.models.is_some()
+    }
+}
+
+impl Lists for Tags {
+    const PATH: &'static str = "/api/tags";
+    fn is_there(&self) -> bool {
+        self.models.is_some()
+    }
+}
+
+/// Asks for a list of models.
+pub(super) async fn ask<T: Lists>(http: &Http) -> Result<T, HttpError> {
+    let list: T = lax::body(&http.get(T::PATH).await?.ok()?)?;
+    if list.is_there() {
+        Ok(list)
+    } else {
+        Err(HttpError::Malformed(format!("{} tells no list of models", T::PATH)))
+    }
 }
 
 impl Ps {
     pub(super) fn models(&self) -> &[Loaded] {
-        self.models.as_deref().unwrap_or_default()
+        self.models.as_ref().map(|list| list.items.as_slice()).unwrap_or_default()
     }
 }
 
 impl Tags {
     pub(super) fn models(&self) -> &[Installed] {
-        self.models.as_deref().unwrap_or_default()
+        self.models.as_ref().map(|list| list.items.as_slice()).unwrap_or_default()
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -140,6 +181,6 @@ fn is_for_ever(time: Timestamp) -> bool {
 
 /// A time that cannot be read is unknown, and costs nothing else.
 fn lenient_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
+    let text: Option<String> = lax::field(deserializer)?;
     Ok(text.and_then(|text| text.parse().ok()))
 }
