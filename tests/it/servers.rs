@@ -72,7 +72,7 @@ fn bad_days() -> Vec<(Answer, &'static str)> {
 
 #[tokio::test]
 async fn a_bad_answer_is_told_as_what_it_is_by_every_kind() {
-    for name in ["openai", "lm_studio"] {
+    for name in ["llama_cpp", "lm_studio", "ollama", "openai"] {
         for (answer, reason) in bad_days() {
             let fake = Fake::always(answer).await;
             let error = poll(&fake, name).await.unwrap_err();
