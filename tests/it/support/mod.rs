@@ -5,6 +5,7 @@ pub mod fake;
 pub mod fixture;
 pub mod gguf;
 pub mod golden;
+pub mod page_view;
 pub mod presets;
 pub mod process;
 pub mod real;

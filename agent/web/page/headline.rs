@@ -1,0 +1,149 @@
+//! The whole in a few words: what somebody reads who was just woken up. Pure.
+
+use jiff::Timestamp;
+
+use super::card::anchor;
+use super::words::{Moment, moment};
+use crate::sample::{NoteLevel, ServerState};
+use crate::view::{Health, TargetView, View};
+
+/// So many servers in trouble are named at the top; the table below has all.
+const TROUBLES: usize = 8;
+
+/// A server that somebody should look at, in a line.
+#[derive(Debug)]
+pub(super) struct Trouble<'a> {
+    pub(super) name: &'a str,
+    pub(super) anchor: String,
+    pub(super) tone: &'static str,
+    pub(super) since: Option<Moment>,
+    /// Goes after the name: `is down: connection refused`.
+    pub(super) text: String,
+}
+
+/// How many are in which trouble.
+#[derive(Debug, Default, Clone, Copy)]
+struct Tally {
+    all: usize,
+    down: usize,
+    hung: usize,
+    unknown: usize,
+    warning: usize,
+}
+
+/// The first line of the page.
+pub(super) fn headline(view: &View) -> String {
+    let mut tally = Tally { all: view.targets.len(), ..Tally::default() };
+    for target in &view.targets {
+        match (target.health(), target.state) {
+            (_, Some(ServerState::Hung)) => tally.hung += 1,
+            (Health::Critical, _) => tally.down += 1,
+            (Health::Unknown, _) => tally.unknown += 1,
+            (Health::Warning, _) => tally.warning += 1,
+            (Health::Ok, _) => {}
+        }
+    }
+    match &*view.targets {
+        [] if view.discovery.enabled => "No server found yet".into(),
+        [] => "There is nothing to watch".into(),
+        [one] => single(one),
+        _ => tally.say(),
+    }
+}
+
+impl Tally {
+    fn say(self) -> String {
+        let all = self.all;
+        let of = |n: usize| match n {
+            _ if n != all => format!("{n} of {all} servers"),
+            2 => "both servers".into(),
+            _ => format!("all {all} servers"),
+        };
+        let is = |n: usize| if n == 1 { "is" } else { "are" };
+        let mut parts: Vec<String> = Vec::new();
+        let mut add = |n: usize, what: &str| {
+            if n > 0 {
+                let who = if parts.is_empty() { of(n) } else { n.to_string() };
+                parts.push(format!("{who} {} {what}", is(n)));
+            }
+        };
+        add(self.down, "down");
+        add(self.hung, "hung");
+        add(self.unknown, "not known");
+        if self.down + self.hung + self.unknown == 0 {
+            add(all, "up");
+        }
+        if self.warning > 0 {
+            let verb = if self.warning == 1 { "needs" } else { "need" };
+            parts.push(format!("{} {verb} a look", self.warning));
+        }
+        capital(&parts.join(", "))
+    }
+}
+
+fn single(one: &TargetView) -> String {
+    let name = &one.name;
+    match (one.health(), one.state) {
+        (_, Some(ServerState::Hung)) => format!("{name} is hung"),
+        (Health::Critical, _) => format!("{name} is down"),
+        (Health::Unknown, _) => format!("{name} is not known"),
+        (Health::Warning, _) => format!("{name} is up and needs a look"),
+        (Health::Ok, _) => format!("{name} is up"),
+    }
+}
+
+/// The servers that somebody should look at, the worst first, and how many more there are.
+pub(super) fn troubles<'a>(sorted: &[&'a TargetView], now: Timestamp) -> (Vec<Trouble<'a>>, usize) {
+    let bad = sorted.iter().filter(|target| target.health() != Health::Ok);
+    let more = bad.clone().count().saturating_sub(TROUBLES);
+    let named = bad.take(TROUBLES).map(|target| Trouble {
+        name: &target.name,
+        anchor: anchor(&target.name),
+        tone: target.health().name(),
+        since: target.state_since.filter(|_| target.health() == Health::Critical).map(|at| moment(at, now)),
+        text: trouble(target),
+    });
+    (named.collect(), more)
+}
+
+fn trouble(target: &TargetView) -> String {
+    let because = |what: &str| match &target.error {
+        Some(error) => format!("{what}: {error}"),
+        None => what.to_owned(),
+    };
+    let warning = target.notes.iter().find(|note| note.level == NoteLevel::Warning);
+    match (target.state, warning) {
+        (Some(ServerState::Down), _) => because("is down"),
+        (Some(ServerState::Hung), Some(note)) if target.error.is_none() => format!("is hung: {}", note.text),
+        (Some(ServerState::Hung), _) => because("is hung"),
+        (None, _) if target.last_poll_at.is_none() => "was not polled yet".into(),
+        (None, _) => "is not known: its last poll is too old".into(),
+        (Some(_), Some(note)) => format!("needs a look: {}", note.text),
+        (Some(_), None) => "needs a look".into(),
+    }
+}
+
+/// The first letter large.
+pub(super) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn say(down: usize, hung: usize, unknown: usize, warning: usize, all: usize) -> String {
+        Tally { all, down, hung, unknown, warning }.say()
+    }
+
+    #[test]
+    fn the_headline_counts_in_words() {
+        assert_eq!(say(0, 0, 0, 0, 3), "All 3 servers are up");
+        assert_eq!(say(1, 0, 0, 0, 3), "1 of 3 servers is down");
+        assert_eq!(say(3, 0, 0, 0, 3), "All 3 servers are down");
+        assert_eq!(say(1, 2, 0, 1, 9), "1 of 9 servers is down, 2 are hung, 1 needs a look");
+        assert_eq!(say(0, 0, 2, 0, 2), "Both servers are not known");
+        assert_eq!(say(0, 0, 0, 2, 5), "All 5 servers are up, 2 need a look");
+    }
+}

@@ -1,0 +1,144 @@
+//! The status page: a function of the view, made here whole, so that it reads without script. Pure.
+
+use std::cmp::Reverse;
+use std::net::SocketAddr;
+
+use askama::Template;
+
+use crate::sample::NoteLevel;
+use crate::view::{BackendView, GpuView, TargetView, View};
+
+mod card;
+mod headline;
+mod words;
+
+use card::{Card, Part};
+use headline::Trouble;
+use words::{Moment, moment};
+
+/// The page's style.
+pub const STYLE: &str = include_str!("page.css");
+
+/// The page's script: it fetches the page anew and puts what changed in place.
+pub const SCRIPT: &str = include_str!("page.js");
+
+/// So many servers are shown whole, the worst first; the table at the top has all.
+const CARDS: usize = 50;
+
+/// From here on a table of all servers stands before them.
+const TABLE_FROM: usize = 4;
+
+/// The page of a view. `listen`: where the agent listens.
+pub fn render(view: &View, listen: &[SocketAddr]) -> String {
+    Page::new(view, listen).render().unwrap_or_else(|error| {
+        tracing::error!(%error, "the page cannot be made");
+        "the page cannot be made; /api/v1/view has the same as JSON".into()
+    })
+}
+
+#[derive(Template)]
+#[template(path = "page.html", config = ".askama.toml")]
+struct Page<'a> {
+    view: &'a View,
+    style: String,
+    script: String,
+    /// `ok`, `warning`, `critical`, `unknown`.
+    tone: &'static str,
+    headline: String,
+    troubles: Vec<Trouble<'a>>,
+    troubles_more: usize,
+    at: Moment,
+    started: Moment,
+    config_at: Moment,
+    scanned: Option<Moment>,
+    /// All servers in a line each, where they are many.
+    table: bool,
+    cards: Vec<Card<'a>>,
+    cards_more: usize,
+    gpus: Vec<Gpu<'a>>,
+    /// Something is there and cannot be read; not merely no GPU.
+    gpus_failed: bool,
+    backends_down: Vec<&'a BackendView>,
+    listen: String,
+    /// Whether only this machine reaches it.
+    local: bool,
+}
+
+/// A GPU's line.
+struct Gpu<'a> {
+    card: &'a GpuView,
+    busy: Option<Part>,
+    memory: Option<String>,
+    memory_part: Option<Part>,
+    power: Option<String>,
+    temperature: Option<String>,
+}
+
+impl<'a> Page<'a> {
+    fn new(view: &'a View, listen: &[SocketAddr]) -> Page<'a> {
+        let now = view.at;
+        let mut sorted: Vec<&TargetView> = view.targets.iter().collect();
+        sorted.sort_by_key(|target| (Reverse(target.health()), &target.name));
+        let (troubles, troubles_more) = headline::troubles(&sorted, now);
+        let cards: Vec<Card<'_>> = sorted.iter().map(|target| Card::new(target, now)).collect();
+        Page {
+            view,
+            style: format!("page.css?v={:x}", card::hash(STYLE.as_bytes())),
+            script: format!("page.js?v={:x}", card::hash(SCRIPT.as_bytes())),
+            tone: view.health().name(),
+            headline: headline::headline(view),
+            // One server's trouble is the headline and its card.
+            troubles: if sorted.len() > 1 { troubles } else { Vec::new() },
+            troubles_more,
+            at: moment(now, now),
+            started: moment(view.agent.started_at, now),
+            config_at: moment(view.agent.config_at, now),
+            scanned: view.discovery.last_scan_at.map(|at| moment(at, now)),
+            table: cards.len() >= TABLE_FROM,
+            cards_more: cards.len().saturating_sub(CARDS),
+            cards,
+            gpus: view.gpus.cards.iter().map(Gpu::new).collect(),
+            gpus_failed: view.gpus.backends.iter().any(|backend| !backend.up && !is_absent(backend)),
+            backends_down: view.gpus.backends.iter().filter(|backend| !backend.up).collect(),
+            listen: listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            local: listen.iter().all(|address| address.ip().is_loopback()),
+        }
+    }
+
+    /// The servers that are shown whole.
+    fn shown(&self) -> &[Card<'a>] {
+        &self.cards[..self.cards.len().min(CARDS)]
+    }
+}
+
+/// Whether this way of reading GPUs is not there at all, as on any machine without one.
+fn is_absent(backend: &BackendView) -> bool {
+    matches!(backend.reason.as_deref(), Some("library_missing" | "driver_not_loaded"))
+}
+
+impl<'a> Gpu<'a> {
+    fn new(card: &'a GpuView) -> Gpu<'a> {
+        let part = |ratio: f64| Part { text: words::percent(ratio), width: words::width(ratio) };
+        let watts = |watts: f64| format!("{watts:.0} W");
+        Gpu {
+            card,
+            busy: card.utilization_ratio.map(part),
+            memory: match (card.memory_used_bytes, card.memory_total_bytes) {
+                (Some(used), Some(all)) => Some(format!("{} of {}", words::bytes(used), words::bytes(all))),
+                (None, Some(all)) => Some(format!("{} in all", words::bytes(all))),
+                (Some(used), None) => Some(words::bytes(used)),
+                (None, None) => None,
+            },
+            memory_part: card
+                .memory_used_bytes
+                .zip(card.memory_total_bytes)
+                .filter(|(_, all)| *all > 0)
+                .map(|(used, all)| part(used as f64 / all as f64)),
+            power: match (card.power_watts, card.power_limit_watts) {
+                (Some(now), Some(limit)) => Some(format!("{} of {}", watts(now), watts(limit))),
+                (now, _) => now.map(watts),
+            },
+            temperature: card.temperature_celsius.map(|celsius| format!("{celsius:.0} °C")),
+        }
+    }
+}

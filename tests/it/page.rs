@@ -1,0 +1,174 @@
+//! The status page, as a person meets it.
+
+use std::net::SocketAddr;
+
+use opsagent::sample::ServerState;
+use opsagent::view::{ModelView, View};
+use opsagent::web::page::{self, SCRIPT, STYLE};
+
+use crate::support::golden::assert_golden;
+use crate::support::page_view::{empty_view, page_view, target};
+
+fn render(view: &View) -> String {
+    page::render(view, &[SocketAddr::from(([127, 0, 0, 1], 10434))])
+}
+
+#[test]
+fn the_page_is_as_it_was_agreed() {
+    assert_golden("page.html", &render(&page_view()));
+}
+
+#[test]
+fn the_headline_says_how_all_fares() {
+    let headline = |view: &View| {
+        let page = render(view);
+        let (_, rest) = page.split_once("<h1 id=\"headline\">").unwrap();
+        rest.split_once("</h1>").unwrap().0.to_owned()
+    };
+    let mut view = empty_view();
+    assert_eq!(headline(&view), "No server found yet");
+    view.discovery.enabled = false;
+    assert_eq!(headline(&view), "There is nothing to watch");
+    view.targets.push(target("box", "ollama"));
+    assert_eq!(headline(&view), "box is up");
+    view.targets[0].state = Some(ServerState::Down);
+    assert_eq!(headline(&view), "box is down");
+    view.targets.extend([target("b", "ollama"), target("c", "ollama")]);
+    assert_eq!(headline(&view), "1 of 3 servers is down");
+    assert_eq!(headline(&page_view()), "1 of 7 servers is down, 1 is hung, 1 is not known, 1 needs a look");
+}
+
+#[test]
+fn names_that_servers_tell_stay_text() {
+    let hostile = "</title><script>alert(1)</script>\"'><img src=x onerror=alert(2)>";
+    let mut view = page_view();
+    for target in &mut view.targets {
+        target.name = format!("{}{hostile}", target.name);
+        target.error = Some(hostile.into());
+        target.url = hostile.into();
+        target.version = Some(hostile.into());
+        target.models.push(ModelView {
+            name: hostile.into(),
+            family: Some(hostile.into()),
+            ..ModelView::default()
+        });
+        target.models.push(ModelView { name: hostile.into(), loaded: Some(false), ..ModelView::default() });
+        for note in &mut target.notes {
+            note.text = hostile.into();
+            note.remedy = Some(hostile.into());
+        }
+    }
+    view.discovery.tried[0].outcome = hostile.into();
+    view.agent.config_errors = vec![hostile.into()];
+    view.gpus.cards[0].name = Some(hostile.into());
+    let page = render(&view);
+    assert_eq!(page.matches("<script").count(), 1, "the page's own script alone");
+    assert!(!page.contains("<img") && !page.contains("\"'>"));
+    // One server alone stands in the title.
+    view.targets.truncate(1);
+    assert_eq!(render(&view).matches("</title>").count(), 1);
+}
+
+#[test]
+fn what_was_not_told_is_a_dash_and_not_a_zero() {
+    let mut view = empty_view();
+    view.targets.push(target("box", "openai"));
+    view.targets[0].models.push(ModelView { name: "m".into(), loaded: Some(true), ..ModelView::default() });
+    let page = render(&view);
+    let row = page.split_once("<tbody>").unwrap().1.split_once("</tbody>").unwrap().0;
+    for label in ["Context", "On disk", "In memory", "On GPU", "Slots busy", "Queue", "Unloads"] {
+        let (_, cell) = row.split_once(&format!("data-label=\"{label}\"")).unwrap();
+        let cell = cell.split_once("</td>").unwrap().0;
+        assert!(cell.contains("<abbr title=\"not told\">–</abbr>"), "{label}: {cell}");
+    }
+}
+
+#[test]
+fn a_machine_without_gpus_is_told_as_normal() {
+    let mut view = empty_view();
+    view.targets.push(target("box", "ollama"));
+    let page = render(&view);
+    assert!(page.contains("A machine without GPUs is fine"));
+    assert!(page.contains("no driver library"));
+    assert!(!page.contains("critical"), "nothing red");
+}
+
+#[test]
+fn with_nothing_found_it_says_what_was_tried_and_how_to_go_on() {
+    let page = render(&empty_view());
+    for part in ["ollama serve", "[[target]]", "opsagent run --demo", "default port of lm_studio"] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(page.contains("<details id=\"tried\" open>"));
+}
+
+#[test]
+fn a_demonstration_says_so_at_every_server() {
+    let mut view = page_view();
+    view.agent.demo = true;
+    for target in &mut view.targets {
+        target.demo = true;
+    }
+    let page = render(&view);
+    assert!(page.contains("<strong>Demonstration.</strong>"));
+    for section in page.split("<section class=\"card").skip(2).take(view.targets.len()) {
+        assert!(section.split("<dl").next().unwrap().contains(">demo<"), "{section}");
+    }
+}
+
+#[test]
+fn a_thousand_servers_are_all_in_the_table_and_the_worst_are_shown_whole() {
+    let mut view = empty_view();
+    view.targets = (0..1000).map(|nth| target(&format!("box{nth:03}"), "ollama")).collect();
+    view.targets[998].state = Some(ServerState::Down);
+    let page = render(&view);
+    assert!(page.contains("1 of 1000 servers is down"));
+    assert_eq!(
+        page.matches("<section class=\"card").count(),
+        50 + 3,
+        "50 servers, the table, GPUs, discovery"
+    );
+    assert!(page.contains("950 more servers"));
+    let whole = page.find("id=\"s-box998\"").expect("the one in trouble is shown whole");
+    assert!(whole < page.find("id=\"s-box000\"").unwrap(), "and first");
+    assert!(page.contains("<bdi>box999</bdi>"));
+}
+
+#[test]
+fn every_link_within_the_page_has_its_end() {
+    let page = render(&page_view());
+    let mut links = 0;
+    for link in page.split("href=\"#").skip(1) {
+        let link = link.split('"').next().unwrap();
+        // What the table names beyond the servers shown whole leads nowhere; here all are shown.
+        assert!(page.contains(&format!(" id=\"{link}\"")), "{link}");
+        links += 1;
+    }
+    assert!(links > 7);
+}
+
+#[test]
+fn nothing_is_fetched_from_elsewhere_and_nothing_stands_inline() {
+    let page = render(&page_view());
+    for (text, what) in [(page.as_str(), "page"), (STYLE, "style"), (SCRIPT, "script")] {
+        for bad in ["style=\"", "<style", " onclick", "@import", "url(", "eval(", "innerHTML"] {
+            assert!(!text.contains(bad), "{what}: {bad}");
+        }
+    }
+    let sources = page.split("src=\"").skip(1).chain(page.split("href=\"").skip(1));
+    for source in sources.map(|source| source.split('"').next().unwrap()) {
+        let own = source.starts_with("page.")
+            || source.starts_with('#')
+            || source.starts_with("data:image/svg+xml,");
+        assert!(own || ["metrics", "api/v1/view?pretty"].contains(&source), "{source}");
+    }
+}
+
+#[test]
+fn a_change_of_the_clock_breaks_nothing() {
+    let mut view = page_view();
+    view.at = "2020-01-01T00:00:00Z".parse().unwrap();
+    assert!(render(&view).contains("in 6 y"));
+    view.at = "9999-01-01T00:00:00Z".parse().unwrap();
+    assert!(render(&view).contains(" y "));
+}
