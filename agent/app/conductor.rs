@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{Options, Ways};
-use crate::config::Config;
+use super::{Hands, Options, web_config};
+use crate::config::{Config, ConfigError};
 use crate::demo;
 use crate::fleet::Fleet;
 use crate::gpus::{self, Backend};
@@ -18,6 +19,7 @@ use crate::jobs::{JobHandle, Jobs};
 use crate::poll::{GpuPoller, PollServer};
 use crate::procs::Machine;
 use crate::servers::{Server, Target};
+use crate::web::toolkit::{SharedWeb, WebConfig};
 
 /// How often it is looked whether a server that was found has been gone for too long.
 const FORGET_BEAT: Duration = Duration::from_secs(5);
@@ -42,31 +44,28 @@ pub(super) struct Conductor {
     options: Options,
     fleet: Fleet,
     jobs: Jobs,
-    listen: Vec<SocketAddr>,
-    ways: Ways,
+    web: SharedWeb,
     commands: mpsc::Sender<Command>,
+    listen: Vec<SocketAddr>,
+    clients: Clients,
+    machine: Machine,
     running: BTreeMap<String, (Target, JobHandle)>,
     gpus: Vec<JobHandle>,
 }
 
 impl Conductor {
-    pub(super) fn new(
-        config: &Config,
-        options: Options,
-        fleet: Fleet,
-        jobs: Jobs,
-        listen: Vec<SocketAddr>,
-        commands: mpsc::Sender<Command>,
-    ) -> Conductor {
-        let ways = Ways { clients: Clients::new(), machine: Machine::here() };
+    pub(super) fn new(config: &Config, options: Options, hands: Hands, listen: Vec<SocketAddr>) -> Conductor {
+        let Hands { fleet, jobs, web, commands } = hands;
         Conductor {
             config: config.clone(),
             options,
             fleet,
             jobs,
-            listen,
-            ways,
+            web,
             commands,
+            listen,
+            clients: Clients::new(),
+            machine: Machine::here(),
             running: BTreeMap::new(),
             gpus: Vec::new(),
         }
@@ -107,12 +106,12 @@ impl Conductor {
                     Some(Command::Found(targets)) => self.found(targets),
                     Some(Command::Reload(answer)) => {
                         // Whoever asked may have gone; the reload holds all the same.
-                        answer.send(self.reload()).ok();
+                        answer.send(self.reload().await).ok();
                     }
                     None => return,
                 },
                 _ = hung_up => {
-                    self.reload().ok();
+                    self.reload().await.ok();
                 }
                 _ = forget.tick() => self.forget(),
             }
@@ -120,8 +119,7 @@ impl Conductor {
     }
 
     fn watch(&mut self, target: &Target, delay: Duration) -> Result<(), anyhow::Error> {
-        let server =
-            target.connect(&self.ways.clients, self.ways.machine.clone()).map_err(anyhow::Error::msg)?;
+        let server = target.connect(&self.clients, self.machine.clone()).map_err(anyhow::Error::msg)?;
         self.fleet.add(target, false);
         self.poll(target, server, delay);
         Ok(())
@@ -180,10 +178,20 @@ impl Conductor {
         }
     }
 
-    fn reload(&mut self) -> Result<(), Vec<String>> {
-        let result = Config::load(self.options.config_file.as_deref())
-            .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())
-            .and_then(|new| self.take(new));
+    /// Reads the config anew, all of it or nothing.
+    async fn reload(&mut self) -> Result<(), Vec<String>> {
+        let options = self.options.clone();
+        // Files may lie on a slow disk; meanwhile the jobs go on.
+        let read = tokio::task::spawn_blocking(move || {
+            let lines = |faults: Vec<ConfigError>| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let mut new = Config::load(options.config_file.as_deref()).map_err(lines)?;
+            options.hold_over(&mut new);
+            let web = web_config(&new)?;
+            Ok((new, web))
+        });
+        let read =
+            read.await.unwrap_or_else(|error| Err(vec![format!("reading the config failed: {error}")]));
+        let result = read.and_then(|(new, web)| self.take(new, web));
         match &result {
             Ok(()) => tracing::info!("the config was read anew"),
             Err(faults) => {
@@ -198,27 +206,27 @@ impl Conductor {
     }
 
     /// Takes a new config: only the jobs that differ are stopped and started.
-    fn take(&mut self, mut new: Config) -> Result<(), Vec<String>> {
-        if !self.options.listen.is_empty() {
-            new.listen.clone_from(&self.options.listen);
+    fn take(&mut self, new: Config, web: WebConfig) -> Result<(), Vec<String>> {
+        let file = new.file.as_ref().map_or_else(String::new, |file| format!("{}: ", file.display()));
+        let mut faults = Vec::new();
+        for (key, differs) in [
+            ("listen", new.listen != self.config.listen),
+            ("allow_hosts", new.allow_hosts != self.config.allow_hosts),
+        ] {
+            if differs {
+                faults.push(format!("{file}{key}: cannot change while the agent runs: restart it"));
+            }
         }
-        if self.options.demo {
-            return Ok(());
-        }
-        if new.listen != self.config.listen {
-            let file = new.file.as_ref().map_or_else(String::new, |file| format!("{}: ", file.display()));
-            return Err(vec![format!("{file}listen: cannot change while the agent runs: restart it")]);
-        }
-        let faults: Vec<String> = new
-            .targets
-            .iter()
-            .filter_map(|target| {
-                let fault = target.connect(&self.ways.clients, self.ways.machine.clone()).err()?;
-                Some(format!("target {}: {fault}", target.name))
-            })
-            .collect();
+        faults.extend(new.targets.iter().filter_map(|target| {
+            let fault = target.connect(&self.clients, self.machine.clone()).err()?;
+            Some(format!("{file}target {}: {fault}", target.name))
+        }));
         if !faults.is_empty() {
             return Err(faults);
+        }
+        self.web.store(Arc::new(web));
+        if self.options.demo {
+            return Ok(());
         }
         let wanted: BTreeMap<&str, &Target> =
             new.targets.iter().map(|target| (target.name.as_str(), target)).collect();

@@ -12,10 +12,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
 use crate::fleet::Fleet;
-use crate::http::Clients;
 use crate::jobs::Jobs;
-use crate::procs::Machine;
 use crate::view::{AgentView, View};
+use crate::web::toolkit::{SharedWeb, WebConfig};
 use crate::web::{self, Reload, Web};
 
 mod conductor;
@@ -32,6 +31,8 @@ pub struct Options {
     pub config_file: Option<PathBuf>,
     /// Addresses that were given on the command line and hold over every reload.
     pub listen: Vec<SocketAddr>,
+    /// The web config that was given on the command line and holds over every reload.
+    pub web_config_file: Option<PathBuf>,
 }
 
 /// A running agent.
@@ -48,7 +49,9 @@ impl App {
     ///
     /// # Errors
     /// An address cannot be bound, or a file that the config names cannot be used; nothing runs then.
-    pub async fn start(config: Config, options: Options) -> anyhow::Result<App> {
+    pub async fn start(mut config: Config, options: Options) -> anyhow::Result<App> {
+        options.hold_over(&mut config);
+        let shared_web = web_config(&config).map_err(|faults| anyhow::anyhow!(faults.join("\n")))?.shared();
         let mut listeners = Vec::new();
         for address in &config.listen {
             let listener =
@@ -64,14 +67,13 @@ impl App {
         }));
 
         let (commands, inbox) = mpsc::channel(16);
-        let mut conductor = Conductor::new(
-            &config,
-            options,
-            fleet.clone(),
-            jobs.clone(),
-            addresses.clone(),
-            commands.clone(),
-        );
+        let hands = Hands {
+            fleet: fleet.clone(),
+            jobs: jobs.clone(),
+            web: shared_web.clone(),
+            commands: commands.clone(),
+        };
+        let mut conductor = Conductor::new(&config, options, hands, addresses.clone());
         conductor.start(&config)?;
         jobs.serve(conductor.run(inbox, jobs.stopping()));
 
@@ -83,13 +85,12 @@ impl App {
             stopping: jobs.stopping(),
         };
         for listener in listeners {
-            let (router, stop) = (web::router(web.clone()), jobs.stopping());
-            jobs.serve(async move {
-                let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
-                if let Err(error) = served.await {
-                    tracing::error!(%error, "a listener ended");
-                }
-            });
+            jobs.serve(web::tls::serve(
+                listener,
+                web::router(web.clone()),
+                shared_web.clone(),
+                jobs.stopping(),
+            ));
         }
         Ok(App { jobs, fleet, addresses, config })
     }
@@ -133,6 +134,23 @@ fn about(config: &Config, options: &Options) -> AgentView {
     }
 }
 
+impl Options {
+    /// What was said on the command line holds, whatever the file says.
+    fn hold_over(&self, config: &mut Config) {
+        if !self.listen.is_empty() {
+            config.listen.clone_from(&self.listen);
+        }
+        if self.web_config_file.is_some() {
+            config.web_config_file.clone_from(&self.web_config_file);
+        }
+    }
+}
+
+/// TLS and passwords, as the config's file of them says. Blocks.
+fn web_config(config: &Config) -> Result<WebConfig, Vec<String>> {
+    config.web_config_file.as_deref().map_or_else(|| Ok(WebConfig::default()), WebConfig::load)
+}
+
 fn reload_through(commands: mpsc::Sender<Command>) -> Reload {
     Arc::new(move || {
         let commands = commands.clone();
@@ -145,9 +163,10 @@ fn reload_through(commands: mpsc::Sender<Command>) -> Reload {
     })
 }
 
-/// The things that all polls share.
-#[derive(Debug, Clone)]
-struct Ways {
-    clients: Clients,
-    machine: Machine,
+/// What the conductor works with.
+struct Hands {
+    fleet: Fleet,
+    jobs: Jobs,
+    web: SharedWeb,
+    commands: mpsc::Sender<Command>,
 }
