@@ -138,3 +138,60 @@ fn credentials(headers: &HeaderMap) -> Option<(String, Vec<u8>)> {
     let user = String::from_utf8(decoded[..colon].to_vec()).ok()?;
     Some((user, decoded[colon + 1..].to_vec()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(user: &str, password: &str) -> HeaderMap {
+        let text = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+        HeaderMap::from_iter([(AUTHORIZATION, format!("Basic {text}").parse().unwrap())])
+    }
+
+    fn users() -> Users {
+        let hash = |password: &str, cost| bcrypt::hash(password, cost).unwrap();
+        Users::new([("anna".into(), hash("a:b", 4)), ("otto".into(), hash("o", 5))])
+    }
+
+    #[tokio::test]
+    async fn the_right_password_is_remembered_and_the_wrong_one_is_not() {
+        let users = users();
+        let inner = users.0.clone().unwrap();
+        assert!(!users.authorised(&headers("anna", "wrong")).await);
+        assert!(!users.authorised(&headers("nobody", "a:b")).await);
+        assert!(inner.held.load().is_empty());
+        for _ in 0..2 {
+            assert!(users.authorised(&headers("anna", "a:b")).await);
+        }
+        assert_eq!(inner.held.load().len(), 1);
+        // What is remembered lets in that password alone, and that user alone.
+        assert!(!users.authorised(&headers("anna", "a:c")).await);
+        assert!(!users.authorised(&headers("otto", "a:b")).await);
+        assert!(users.authorised(&headers("otto", "o")).await);
+        assert_eq!(inner.held.load().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_remembered_needs_no_bcrypt() {
+        let users = users();
+        assert!(users.authorised(&headers("anna", "a:b")).await);
+        // With no room for a check, only what is known is let in.
+        let inner = users.0.clone().unwrap();
+        inner.room.close();
+        assert!(users.authorised(&headers("anna", "a:b")).await);
+        assert!(!users.authorised(&headers("otto", "o")).await);
+    }
+
+    #[test]
+    fn the_decoy_is_as_dear_as_the_dearest_hash_and_a_real_one() {
+        let inner = users().0.unwrap();
+        assert_eq!(inner.decoy.parse::<bcrypt::HashParts>().unwrap().get_cost(), 5);
+        assert_eq!(bcrypt::verify("", &inner.decoy).ok(), Some(false));
+    }
+
+    #[tokio::test]
+    async fn without_users_everybody_may_look() {
+        assert!(Users::new([]).authorised(&HeaderMap::new()).await);
+        assert!(Users::default().is_empty());
+    }
+}

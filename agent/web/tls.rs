@@ -13,7 +13,7 @@ use axum_server::Handle;
 use axum_server::accept::Accept;
 use futures_util::future::BoxFuture;
 use hyper_util::rt::TokioTimer;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -122,6 +122,9 @@ async fn handshake(mut stream: TcpStream, acceptor: TlsAcceptor) -> io::Result<T
         let answer = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\r\nthis address speaks https, not http\n";
         stream.write_all(answer).await?;
         stream.shutdown().await?;
+        // Closed with the request unread, the connection would be reset and the answer lost.
+        let mut unread = stream.take(HEAD_BYTES as u64);
+        tokio::io::copy(&mut unread, &mut tokio::io::sink()).await?;
         return Err(io::Error::other("plain HTTP where TLS is spoken"));
     }
     let peer = stream.peer_addr();
@@ -184,5 +187,31 @@ impl AsyncWrite for Connection {
             Connection::Plain(stream, _) => stream.is_write_vectored(),
             Connection::Tls(stream, _) => stream.is_write_vectored(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::toolkit::WebConfig;
+
+    #[tokio::test]
+    async fn a_connection_beyond_the_limit_is_closed_until_another_ends() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let acceptor = Acceptor {
+            web: WebConfig::default().shared(),
+            stop: CancellationToken::new(),
+            room: Arc::new(Semaphore::new(1)),
+        };
+        let connect = async || {
+            let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (server, _) = listener.accept().await.unwrap();
+            (client, acceptor.accept(server, ()).await)
+        };
+        let (_one, first) = connect().await;
+        let (_two, second) = connect().await;
+        assert!(first.is_ok() && second.is_err());
+        drop(first);
+        assert!(connect().await.1.is_ok());
     }
 }

@@ -17,3 +17,5 @@ mod recognise;
 mod routes;
 mod servers;
 mod support;
+mod web_config;
+mod web_tls;

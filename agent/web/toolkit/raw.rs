@@ -61,9 +61,16 @@ pub(super) fn read(text: &str) -> Result<Raw, (usize, String, String)> {
     });
     result.map_err(|error| {
         let line = error.location().map_or(1, |location| location.line() as usize);
-        let path = if path == "." { String::new() } else { path };
-        (line, path, plain(&error))
+        (line, keys(&path), plain(&error))
     })
+}
+
+/// The path of keys alone: a value with its place is a struct of its own on the way.
+fn keys(path: &str) -> String {
+    let path = path.replacen("tls_server_config.value", "tls_server_config", 1);
+    let path = path.strip_suffix(".?").unwrap_or(&path);
+    let path = path.strip_suffix(".value").unwrap_or(path);
+    if path == "." { String::new() } else { path.to_owned() }
 }
 
 /// The error's words on one line, without its place and without an excerpt: an excerpt of this
@@ -71,8 +78,15 @@ pub(super) fn read(text: &str) -> Result<Raw, (usize, String, String)> {
 fn plain(error: &serde_saphyr::Error) -> String {
     let options = serde_saphyr::render_options! { snippets: SnippetMode::Off };
     let text = error.without_snippet().render_with_options(options);
-    let text = text.split(" at line ").next().unwrap_or(&text);
-    text.lines().next().unwrap_or(text).trim().to_owned()
+    let text = text.lines().next().unwrap_or_default();
+    // What follows is the place, said already, or what a programmer could do.
+    let end = [" at line ", ", set "].iter().filter_map(|mark| text.find(mark)).min();
+    match text[..end.unwrap_or(text.len())].trim() {
+        "expected mapping start" => "expected a mapping (key: value)".into(),
+        "expected sequence start" => "expected a list".into(),
+        "invalid boolean" => "expected true or false".into(),
+        text => text.to_owned(),
+    }
 }
 
 /// The line of a value, from 1.

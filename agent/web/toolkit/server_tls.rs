@@ -46,7 +46,13 @@ pub(super) fn build(
     if faults.lines.len() > before {
         return None;
     }
-    let mut bad = |error: &rustls::Error| faults.add(line, "tls_server_config", error);
+    let mut bad = |error: &rustls::Error| match error {
+        rustls::Error::InconsistentKeys(_) => {
+            faults.add(line, "tls_server_config", "the key is not the certificate's");
+        }
+        rustls::Error::General(problem) => faults.add(line, "tls_server_config", problem),
+        error => faults.add(line, "tls_server_config", error),
+    };
     let builder = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&versions)
         .map_err(|error| bad(&error))
