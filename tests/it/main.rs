@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, unreachable_pub)]
 
 mod architecture;
+mod bad_days;
 mod bench;
 mod catalogue;
 mod config;
@@ -14,6 +15,7 @@ mod page;
 mod real_llama_cpp;
 mod real_ollama;
 mod recognise;
+mod reload;
 mod routes;
 mod servers;
 mod support;

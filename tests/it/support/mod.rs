@@ -1,5 +1,6 @@
 //! What the tests stand on: fake servers, real ones, a started agent.
 
+pub mod agent;
 pub mod eye;
 pub mod fake;
 pub mod fixture;

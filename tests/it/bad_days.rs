@@ -1,0 +1,176 @@
+//! Bad days of servers, seen through a whole agent: what its page says, and that nothing else suffers.
+
+use std::time::Duration;
+
+use opsagent::app::{App, Options};
+use opsagent::sample::ServerState;
+use opsagent::servers::Target;
+use tokio::time::Instant;
+
+use crate::support::agent::{Agent, config, target, value};
+use crate::support::eye::{Eye, has_note};
+use crate::support::fake::{Answer, Fake, plain};
+use crate::support::fixture::recorded;
+
+#[tokio::test]
+async fn one_slow_target_delays_neither_the_others_nor_the_scrape() {
+    let (slow, quick) = (Fake::always(Answer::Silence).await, Fake::ollama("0.34.0").await);
+    let targets = vec![target("slow", "ollama", slow.url()), target("quick", "ollama", quick.url())];
+    let agent = Agent::start(config(targets)).await;
+    agent
+        .until("quick is up", |view| view.targets.iter().any(|t| t.name == "quick" && t.up == Some(true)))
+        .await;
+    let polls = |samples: &[_]| value(samples, "opsagent_polls_total", &[("target", "quick")]).unwrap();
+    let before = polls(&agent.samples().await);
+    let mut best = Duration::MAX;
+    for _ in 0..20 {
+        let start = Instant::now();
+        agent.page().await;
+        best = best.min(start.elapsed());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(best < Duration::from_millis(50), "a scrape took {best:?} at best");
+    assert!(polls(&agent.samples().await) > before, "quick is polled on while slow hangs");
+    agent
+        .until("slow is told", |view| {
+            view.targets.iter().any(|t| t.name == "slow" && t.reason.as_deref() == Some("timeout"))
+        })
+        .await;
+    let samples = agent.samples().await;
+    assert_eq!(value(&samples, "opsagent_target_up", &[("target", "slow")]), Some(0.0));
+    assert!(
+        value(&samples, "opsagent_poll_errors_total", &[("target", "slow"), ("reason", "timeout")])
+            >= Some(1.0)
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_and_never_answers_is_hung_after_two_polls() {
+    let fake = Fake::always(Answer::Silence).await;
+    let mut eye =
+        Eye::with("ollama", fake.url().as_str(), |target| target.timeout = Duration::from_millis(200));
+    assert_eq!(eye.look().await.state, Some(ServerState::Down));
+    let view = eye.look().await;
+    assert_eq!((view.up, view.state), (Some(false), Some(ServerState::Hung)));
+}
+
+#[tokio::test]
+async fn work_in_flight_while_no_counter_moves_is_hung_but_healthy() {
+    let fake = Fake::llama_cpp().await;
+    let page = String::from_utf8(recorded("llama_cpp/b11434/metrics-1.http").body).unwrap();
+    let stuck = page.replace("llamacpp:requests_processing 0", "llamacpp:requests_processing 1");
+    fake.set("/metrics", Answer::Whole(plain("200 OK", "text/plain", &stuck)));
+    let mut eye = Eye::with("llama_cpp", fake.url().as_str(), |target| {
+        target.sleeps = Some(false);
+        target.hung_after = Duration::from_millis(400);
+    });
+    assert_eq!(eye.look().await.state, Some(ServerState::Busy));
+    let view = eye.until("hung", |view| view.state == Some(ServerState::Hung)).await;
+    assert_eq!(view.up, Some(true), "it answers");
+    assert!(has_note(&view, "no_progress"), "{:#?}", view.notes);
+    let moved = stuck.replace("llamacpp:n_decode_total 109", "llamacpp:n_decode_total 110");
+    assert_ne!(moved, stuck);
+    fake.set("/metrics", Answer::Whole(plain("200 OK", "text/plain", &moved)));
+    assert_eq!(eye.look().await.state, Some(ServerState::Busy));
+}
+
+#[tokio::test]
+async fn a_stale_sample_is_never_shown_as_current() {
+    let fake = Fake::ollama("0.34.0").await;
+    let agent = Agent::start(config(vec![Target {
+        timeout: Duration::from_secs(5),
+        ..target("box", "ollama", fake.url())
+    }]))
+    .await;
+    agent.until("up", |view| view.targets[0].up == Some(true)).await;
+    fake.set_all(Answer::Silence);
+    // The poll in flight waits five seconds; three beats are over long before.
+    let view = agent.until("stale", |view| view.targets[0].up.is_none()).await;
+    assert!(view.targets[0].models.is_empty() && view.targets[0].last_success_at.is_some());
+    let samples = agent.samples().await;
+    assert_eq!(value(&samples, "opsagent_target_up", &[("target", "box")]), None);
+    assert_eq!(value(&samples, "opsagent_models_installed", &[("target", "box")]), None);
+    assert!(value(&samples, "opsagent_poll_last_success_timestamp_seconds", &[("target", "box")]).is_some());
+}
+
+#[tokio::test]
+async fn ten_thousand_models_are_counted_and_two_hundred_shown() {
+    let fake = Fake::ollama("0.34.0").await;
+    let one =
+        |n| format!(r#"{{"name":"model-{n:05}","size":{n},"digest":"d{n}","details":{{"family":"llama"}}}}"#);
+    let all: Vec<String> = (0..10_000).map(one).collect();
+    fake.set("/api/tags", Answer::json(format!(r#"{{"models":[{}]}}"#, all.join(","))));
+    let loaded = r#"{"models":[{"name":"model-09999","size":5,"size_vram":5}]}"#;
+    fake.set("/api/ps", Answer::json(loaded));
+    let agent = Agent::start(config(vec![target("box", "ollama", fake.url())])).await;
+    let view = agent.until("up", |view| view.targets[0].up == Some(true)).await;
+    let box_ = &view.targets[0];
+    assert_eq!((box_.models_installed, box_.models.len(), box_.models_left_out), (Some(10_000), 200, 9_800));
+    assert!(box_.models.iter().any(|model| model.name == "model-09999"), "what is loaded is kept");
+    let samples = agent.samples().await;
+    assert_eq!(value(&samples, "opsagent_models_installed", &[("target", "box")]), Some(10_000.0));
+    assert!(value(&samples, "opsagent_series_dropped_total", &[("target", "box")]) > Some(0.0));
+    assert!(samples.len() < 3_000, "{} series", samples.len());
+}
+
+#[tokio::test]
+async fn odd_names_make_sound_labels_and_stay_apart() {
+    let long = format!("{}\\\"'\\n", "x".repeat(4096));
+    let body = format!(
+        r#"{{"models":[{{"name":"{long}1"}},{{"name":"{long}2"}},{{"name":"a\"b\\c\nd"}},{{"name":"grün"}}]}}"#
+    );
+    let mut bytes = body.into_bytes();
+    let at = bytes.windows(4).position(|window| window == "grü".as_bytes()).unwrap();
+    bytes[at + 2] = 0xff;
+    let fake = Fake::ollama("0.34.0").await;
+    let mut reply = plain("200 OK", "application/json", "");
+    reply.body = bytes;
+    fake.set("/api/tags", Answer::Whole(reply));
+    fake.set("/api/ps", Answer::json(r#"{"models":[]}"#));
+    let agent = Agent::start(config(vec![target("box", "ollama", fake.url())])).await;
+    let view = agent.until("up", |view| view.targets[0].up == Some(true)).await;
+    assert_eq!(view.targets[0].models.len(), 4);
+    let samples = agent.samples().await;
+    let loaded: Vec<&str> = samples
+        .iter()
+        .filter(|sample| sample.name == "opsagent_model_loaded")
+        .map(|sample| sample.labels.iter().find(|(name, _)| name == "model").unwrap().1.as_str())
+        .collect();
+    assert_eq!(loaded.len(), 4, "{loaded:?}");
+    assert!(loaded.iter().all(|name| name.len() <= 200 && !name.chars().any(char::is_control)), "{loaded:?}");
+}
+
+#[tokio::test]
+async fn nesting_without_end_and_bodies_without_end_cost_a_poll_and_nothing_else() {
+    let fake = Fake::ollama("0.34.0").await;
+    let deep = format!(r#"{{"models":{}{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
+    fake.set("/api/ps", Answer::json(&deep));
+    let mut eye = Eye::on("ollama", fake.url().as_str());
+    assert_eq!(eye.look().await.up.map(|_| ()), Some(()), "an answer, whatever it is");
+    fake.set("/api/ps", Answer::Endless);
+    let view = eye.look().await;
+    let reason = view.reason.as_deref();
+    assert!(matches!(reason, Some("too_large" | "timeout")) || view.up == Some(true), "{reason:?}");
+}
+
+#[tokio::test]
+async fn two_agents_on_one_port_are_a_clear_error_of_the_second() {
+    let agent = Agent::start(config(Vec::new())).await;
+    let mut second = config(Vec::new());
+    second.listen = vec![format!("127.0.0.1:{}", agent.base.port().unwrap()).parse().unwrap()];
+    let error = App::start(second, Options::default()).await.unwrap_err();
+    let text = format!("{error:#}");
+    assert!(text.contains("cannot listen on 127.0.0.1:") && text.to_lowercase().contains("in use"), "{text}");
+}
+
+#[tokio::test]
+async fn a_client_that_never_ends_its_request_does_not_hold_a_stop() {
+    use tokio::io::AsyncWriteExt as _;
+    let agent = Agent::start(config(Vec::new())).await;
+    let mut stuck = tokio::net::TcpStream::connect(("127.0.0.1", agent.base.port().unwrap())).await.unwrap();
+    stuck.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Endless: ").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let start = Instant::now();
+    agent.stop().await;
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
