@@ -11,6 +11,7 @@ mod config;
 mod demo;
 mod fakes;
 mod gpus;
+mod guard;
 mod metrics_page;
 mod page;
 mod real_llama_cpp;

@@ -19,6 +19,11 @@ fn the_page_is_as_it_was_agreed() {
 }
 
 #[test]
+fn the_first_page_of_a_newcomer_is_as_it_was_agreed() {
+    assert_golden("page_empty.html", &render(&empty_view()));
+}
+
+#[test]
 fn the_headline_says_how_all_fares() {
     let headline = |view: &View| {
         let page = render(view);

@@ -1,72 +1,21 @@
-//! What is served: every path, every refusal, and the headers.
+//! What is served: every path, its formats and its headers.
 
 use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::http::header::{
-    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HOST, ORIGIN, VARY,
+    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY,
 };
-use axum::http::{Request, Response, StatusCode};
+use axum::http::{Request, StatusCode};
 use flate2::read::GzDecoder;
-use opsagent::fleet::Fleet;
 use opsagent::http::HttpError;
 use opsagent::sample::ServerSample;
 use opsagent::servers::Target;
 use opsagent::view::View;
-use opsagent::web::{Reload, Web, router};
-use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
 
-use crate::support::page_view::empty_view;
-
-/// An agent's routes without an agent, and what is behind them.
-struct Served {
-    fleet: Fleet,
-    stopping: CancellationToken,
-    router: Router,
-}
-
-fn serve(reload: Reload) -> Served {
-    let fleet = Fleet::new(empty_view().agent, 200);
-    let stopping = CancellationToken::new();
-    let web = Web {
-        fleet: fleet.clone(),
-        reload,
-        allow_hosts: vec!["ops.example".into()],
-        listen: vec![([127, 0, 0, 1], 10434).into()],
-        stopping: stopping.clone(),
-    };
-    Served { fleet, stopping, router: router(web) }
-}
-
-fn served() -> Served {
-    serve(Arc::new(|| Box::pin(async { Ok(()) })))
-}
-
-impl Served {
-    async fn ask(&self, request: Request<Body>) -> Response<Body> {
-        self.router.clone().oneshot(request).await.unwrap()
-    }
-
-    async fn get(&self, path: &str) -> Response<Body> {
-        self.ask(Request::get(path).body(Body::empty()).unwrap()).await
-    }
-
-    async fn post(&self, path: &str) -> Response<Body> {
-        self.ask(Request::post(path).body(Body::empty()).unwrap()).await
-    }
-}
-
-async fn bytes(response: Response<Body>) -> Vec<u8> {
-    to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec()
-}
-
-async fn text(response: Response<Body>) -> String {
-    String::from_utf8(bytes(response).await).unwrap()
-}
+use crate::support::served::{bytes, serve, served, text};
 
 fn box7() -> Target {
     Target::new("box7", "http://127.0.0.1:1".parse().unwrap())
@@ -231,78 +180,6 @@ async fn a_reload_answers_with_every_fault() {
     let response = bad.post("/-/reload").await;
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
     assert_eq!(text(response).await, "a.toml:1: listen: bad\na.toml:2: every: bad\n");
-}
-
-#[tokio::test]
-async fn a_page_of_another_site_cannot_reload() {
-    let served = served();
-    let cases = [
-        ("sec-fetch-site", "cross-site", 403),
-        ("sec-fetch-site", "same-site", 403),
-        ("sec-fetch-site", "same-origin", 200),
-        (ORIGIN.as_str(), "http://evil.example", 403),
-        (ORIGIN.as_str(), "null", 403),
-        (ORIGIN.as_str(), "http://localhost:10434", 200),
-    ];
-    for (name, value, status) in cases {
-        let request = Request::post("/-/reload").header(HOST, "localhost:10434").header(name, value);
-        let response = served.ask(request.body(Body::empty()).unwrap()).await;
-        assert_eq!(response.status(), status, "{name}: {value}");
-    }
-    let request = Request::get("/").header(HOST, "localhost").header("sec-fetch-site", "cross-site");
-    let response = served.ask(request.body(Body::empty()).unwrap()).await;
-    assert_eq!(response.status(), StatusCode::OK, "a link from a wiki leads to the page");
-}
-
-#[tokio::test]
-async fn a_name_that_is_not_ours_is_refused_with_the_key_that_allows_it() {
-    let served = served();
-    for path in ["/", "/metrics", "/-/healthy", "/nothing"] {
-        let request = Request::get(path).header(HOST, "rebound.example:10434").body(Body::empty()).unwrap();
-        let response = served.ask(request).await;
-        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{path}");
-        let text = text(response).await;
-        assert!(text.contains("allow_hosts = [\"rebound.example\"]"), "{text}");
-    }
-    for host in
-        ["ops.example", "ops.example:10434", "localhost:10434", "127.0.0.1:10434", "[::1]:10434", "10.1.2.3"]
-    {
-        let request = Request::get("/").header(HOST, host).body(Body::empty()).unwrap();
-        assert_eq!(served.ask(request).await.status(), StatusCode::OK, "{host}");
-    }
-    // The whole address in the first line, as for a proxy, counts as well.
-    let request =
-        Request::get("http://rebound.example/").header(HOST, "localhost").body(Body::empty()).unwrap();
-    assert_eq!(served.ask(request).await.status(), StatusCode::FORBIDDEN);
-    let two = Request::get("/").header(HOST, "localhost").header(HOST, "rebound.example");
-    assert_eq!(served.ask(two.body(Body::empty()).unwrap()).await.status(), StatusCode::BAD_REQUEST);
-    let odd = Request::get("/").header(HOST, &b"\xff<b>"[..]).body(Body::empty()).unwrap();
-    let response = served.ask(odd).await;
-    assert_eq!(response.status(), StatusCode::FORBIDDEN);
-    assert!(!text(response).await.contains("<b>"));
-}
-
-#[tokio::test]
-async fn a_panic_is_answered_counted_and_no_end() {
-    let served = serve(Arc::new(|| Box::pin(async { panic!("planted by a test") })));
-    let response = served.post("/-/reload").await;
-    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    assert!(!text(response).await.contains("planted"));
-    let page = text(served.get("/metrics").await).await;
-    assert!(page.contains("opsagent_job_panics_total{job=\"web\"} 1"), "{page}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_answer_that_does_not_come_is_given_up() {
-    let served = serve(Arc::new(|| Box::pin(std::future::pending())));
-    assert_eq!(served.post("/-/reload").await.status(), StatusCode::SERVICE_UNAVAILABLE);
-}
-
-#[tokio::test]
-async fn a_large_body_is_refused() {
-    let request = Request::post("/-/reload").header("content-length", (2 << 20).to_string());
-    let response = served().ask(request.body(Body::empty()).unwrap()).await;
-    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 #[tokio::test]

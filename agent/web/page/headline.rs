@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::card::anchor;
+use super::line::anchor;
 use super::words::{Moment, moment};
 use crate::sample::{NoteLevel, ServerState};
 use crate::view::{Health, TargetView, View};

@@ -8,12 +8,17 @@ use askama::Template;
 use crate::sample::NoteLevel;
 use crate::view::{BackendView, GpuView, TargetView, View};
 
+mod badge;
 mod card;
 mod headline;
+mod line;
+mod row;
 mod words;
 
-use card::{Card, Part};
+use card::Card;
 use headline::Trouble;
+use line::Line;
+use row::Part;
 use words::{Moment, moment};
 
 /// The page's style.
@@ -51,8 +56,11 @@ struct Page<'a> {
     started: Moment,
     config_at: Moment,
     scanned: Option<Moment>,
-    /// All servers in a line each, where they are many.
+    /// All servers, a line each.
+    lines: Vec<Line<'a>>,
+    /// Whether they are so many that a table helps.
     table: bool,
+    /// The servers that are shown whole.
     cards: Vec<Card<'a>>,
     cards_more: usize,
     gpus: Vec<Gpu<'a>>,
@@ -80,11 +88,10 @@ impl<'a> Page<'a> {
         let mut sorted: Vec<&TargetView> = view.targets.iter().collect();
         sorted.sort_by_key(|target| (Reverse(target.health()), &target.name));
         let (troubles, troubles_more) = headline::troubles(&sorted, now);
-        let cards: Vec<Card<'_>> = sorted.iter().map(|target| Card::new(target, now)).collect();
         Page {
             view,
-            style: format!("page.css?v={:x}", card::hash(STYLE.as_bytes())),
-            script: format!("page.js?v={:x}", card::hash(SCRIPT.as_bytes())),
+            style: format!("page.css?v={:x}", line::hash(STYLE.as_bytes())),
+            script: format!("page.js?v={:x}", line::hash(SCRIPT.as_bytes())),
             tone: view.health().name(),
             headline: headline::headline(view),
             // One server's trouble is the headline and its card.
@@ -94,20 +101,16 @@ impl<'a> Page<'a> {
             started: moment(view.agent.started_at, now),
             config_at: moment(view.agent.config_at, now),
             scanned: view.discovery.last_scan_at.map(|at| moment(at, now)),
-            table: cards.len() >= TABLE_FROM,
-            cards_more: cards.len().saturating_sub(CARDS),
-            cards,
+            lines: sorted.iter().map(|target| Line::new(target, now)).collect(),
+            table: sorted.len() >= TABLE_FROM,
+            cards: sorted.iter().take(CARDS).map(|target| Card::new(target, now)).collect(),
+            cards_more: sorted.len().saturating_sub(CARDS),
             gpus: view.gpus.cards.iter().map(Gpu::new).collect(),
             gpus_failed: view.gpus.backends.iter().any(|backend| !backend.up && !is_absent(backend)),
             backends_down: view.gpus.backends.iter().filter(|backend| !backend.up).collect(),
             listen: listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             local: listen.iter().all(|address| address.ip().is_loopback()),
         }
-    }
-
-    /// The servers that are shown whole.
-    fn shown(&self) -> &[Card<'a>] {
-        &self.cards[..self.cards.len().min(CARDS)]
     }
 }
 

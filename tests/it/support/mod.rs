@@ -11,4 +11,5 @@ pub mod presets;
 pub mod process;
 pub mod real;
 pub mod rich_view;
+pub mod served;
 pub mod tiny_model;
