@@ -32,9 +32,17 @@ impl Badge {
     }
 
     pub(super) fn of_model(model: &ModelView) -> Badge {
-        if model.child.as_ref().is_some_and(|child| child.pid.is_none()) {
-            return Badge { sign: "✕", word: "not running", tone: "critical" };
+        let badge = Badge::told(model);
+        match &model.child {
+            Some(child) if child.pid.is_none() => {
+                Badge { sign: "✕", word: "not running", tone: "critical" }
+            }
+            Some(child) if !child.up && badge.tone == "ok" => Badge { sign: "!", tone: "warning", ..badge },
+            _ => badge,
         }
+    }
+
+    fn told(model: &ModelView) -> Badge {
         match (model.state, model.loaded) {
             (Some(state), _) => Badge::of_state(Some(state)),
             (None, Some(true)) => Badge { sign: "✓", word: "loaded", tone: "ok" },

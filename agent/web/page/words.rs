@@ -28,7 +28,7 @@ pub(super) fn moment(at: Timestamp, now: Timestamp) -> Moment {
     };
     let seconds = now.duration_since(at).as_secs();
     let age = match seconds {
-        0 => "now".into(),
+        0 => "just now".into(),
         1.. => format!("{} ago", length(seconds.unsigned_abs())),
         _ => format!("in {}", length(seconds.unsigned_abs())),
     };
@@ -192,7 +192,7 @@ mod tests {
     fn a_moment_says_its_day_only_when_it_is_another() {
         let now: Timestamp = "2026-03-05T03:16:05Z".parse().unwrap();
         let cases = [
-            ("2026-03-05T03:16:05.9Z", "03:16:05 UTC", "now"),
+            ("2026-03-05T03:16:05.9Z", "03:16:05 UTC", "just now"),
             ("2026-03-05T03:12:00Z", "03:12:00 UTC", "4 min ago"),
             ("2026-03-05T03:21:05Z", "03:21:05 UTC", "in 5 min"),
             ("2026-03-04T23:16:05Z", "4 Mar 23:16 UTC", "4 h ago"),
