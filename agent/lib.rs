@@ -21,8 +21,8 @@ pub mod metrics;
 
 pub mod fleet;
 
-// pub mod discover;
 pub mod demo;
+pub mod discover;
 pub mod poll;
 
 pub mod web;

@@ -37,6 +37,8 @@ pub struct Process {
 pub struct Listener {
     /// The address it is bound to, maybe a wildcard.
     pub address: SocketAddr,
+    /// Its inode: names this socket, and no later one at the same address.
+    pub inode: u64,
     /// The process that holds it, where that can be seen (the same user, or root).
     pub pid: Option<u32>,
 }
@@ -158,7 +160,7 @@ impl Machine {
         }
         Ok(order
             .into_iter()
-            .map(|inode| Listener { address: sockets[&inode], pid: holders.get(&inode).copied() })
+            .map(|inode| Listener { address: sockets[&inode], inode, pid: holders.get(&inode).copied() })
             .collect())
     }
 

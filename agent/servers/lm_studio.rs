@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::lax::{self, List};
 use super::openai::odd_models;
 use super::recognise::{is_lm_studio, unexpected_endpoint};
-use super::{Endpoint, Kind, Server};
+use super::{Endpoint, Kind, Probe, Server};
 use crate::http::{Http, HttpError, excerpt};
 use crate::sample::{ModelSample, Note, ServerSample};
 
@@ -93,6 +93,14 @@ impl LmStudio {
             }
         }
         Err(HttpError::Malformed(format!("has none of {}", Api::ALL.map(Api::path).join(", "))))
+    }
+}
+
+/// Whether the newer native list is there.
+pub(super) async fn has_models(probe: &mut Probe) -> bool {
+    match probe.get(Api::V1.path()).await {
+        Ok(reply) => lax::body::<Named<V1>>(&reply).is_ok_and(|named| named.models.is_some()),
+        Err(_) => false,
     }
 }
 

@@ -105,10 +105,11 @@ pub(super) async fn is_llama_cpp(probe: &mut Probe) -> bool {
     props.is_some_and(|props| props.build_info.is_some() && props.default_generation_settings.is_some())
 }
 
-/// LM Studio: its greeting. Asked only where the model list does not name somebody else.
+/// LM Studio: its greeting, and a list of models or a refusal to show it. The greeting alone is also
+/// given at the ports that its own windows use. Asked only where the list does not name somebody else.
 pub(super) async fn is_lm_studio(probe: &mut Probe) -> bool {
-    let Some(said) = probe.read::<Said>(MODELS).await else { return false };
-    // A list, or a refusal for want of a token. Whatever answers all alike has neither.
+    let Ok(reply) = probe.get(MODELS).await else { return false };
+    let Ok(said) = lax::body::<Said>(&reply) else { return false };
     if !(said.object.as_deref() == Some("list") || said.error.is_some()) {
         return false;
     }
@@ -116,7 +117,12 @@ pub(super) async fn is_lm_studio(probe: &mut Probe) -> bool {
     if owner.as_deref().is_some_and(|owner| owner == "library" || OTHER_OWNERS.contains(&owner)) {
         return false;
     }
-    probe.read::<Greeting>("/lmstudio-greeting").await.is_some_and(|greeting| greeting.lmstudio == Some(true))
+    let greeting = probe.read::<Greeting>("/lmstudio-greeting").await;
+    if greeting.is_none_or(|greeting| greeting.lmstudio != Some(true)) {
+        return false;
+    }
+    // Some versions deny the list of OpenAI while they have their own.
+    !unexpected_endpoint(&reply) || super::lm_studio::has_models(probe).await
 }
 
 /// Ollama: its root's exact words and its version, and no sign of those who imitate both:

@@ -9,6 +9,7 @@ mod browser;
 mod catalogue;
 mod config;
 mod demo;
+mod discover;
 mod fakes;
 mod gpus;
 mod guard;

@@ -76,6 +76,17 @@ async fn lm_studio_is_asked_nothing_that_it_does_not_know() {
 }
 
 #[tokio::test]
+async fn an_lm_studio_that_denies_the_list_of_openai_is_known_by_its_own() {
+    let fake = Fake::lm_studio_v1().await;
+    fake.unset("/v1/models");
+    assert_eq!(kind(&fake).await, Ok("lm_studio"));
+    // The port of its windows greets, and has neither.
+    fake.unset("/api/v1/models");
+    assert_eq!(refusal(&fake).await.reason(), "malformed");
+    assert_eq!(fake.take_asked().last().map(String::as_str), Some("GET /api/v1/models"));
+}
+
+#[tokio::test]
 async fn no_server_is_asked_for_its_health() {
     for fake in [Fake::sglang().await, Fake::vllm().await, Fake::llama_swap().await, Fake::local_ai().await] {
         kind(&fake).await.unwrap();

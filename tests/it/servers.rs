@@ -8,6 +8,7 @@ use opsagent::procs::Machine;
 use opsagent::sample::{ModelSample, ServerSample, ServerState};
 use opsagent::servers::{Server, Target, kind};
 
+use crate::support::clock::later;
 use crate::support::fake::{Answer, Fake, plain};
 use crate::support::presets::of;
 
@@ -28,14 +29,6 @@ fn server_with(fake: &Fake, name: &str, change: impl FnOnce(&mut Target)) -> Box
     change(&mut target);
     // A machine without processes: what runs beside the test is not the fake's.
     target.connect(&opsagent::http::Clients::new(), Machine::at("/nonexistent")).unwrap()
-}
-
-/// Lets the clock go on by that much. It stands only for the moment: a clock that stands while an
-/// answer is on its way would jump to the question's time limit.
-async fn later(by: Duration) {
-    tokio::time::pause();
-    tokio::time::advance(by).await;
-    tokio::time::resume();
 }
 
 async fn poll(fake: &Fake, name: &str) -> Result<ServerSample, HttpError> {

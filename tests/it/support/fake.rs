@@ -219,6 +219,11 @@ impl Fake {
         self
     }
 
+    /// What it would answer to that request, for a fake that speaks for another.
+    pub fn answer_to(&self, request: &Request) -> Answer {
+        self.lock().answer(request)
+    }
+
     /// The requests so far.
     pub fn requests(&self) -> Vec<Request> {
         self.lock().requests.clone()

@@ -1,11 +1,13 @@
 //! What the tests stand on: fake servers, real ones, a started agent.
 
 pub mod agent;
+pub mod clock;
 pub mod eye;
 pub mod fake;
 pub mod fixture;
 pub mod gguf;
 pub mod golden;
+pub mod machine;
 pub mod page_view;
 pub mod presets;
 pub mod process;
