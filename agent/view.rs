@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::sample::{Note, NoteLevel, ServerState};
 
+mod merge;
+
+pub use merge::merge;
+
 /// Grows when a field changes its meaning or goes; a new field does not change it.
 pub const SCHEMA_VERSION: u32 = 1;
 
