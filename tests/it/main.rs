@@ -7,6 +7,7 @@ mod bad_days;
 mod bench;
 mod browser;
 mod catalogue;
+mod cli;
 mod config;
 mod demo;
 mod discover;

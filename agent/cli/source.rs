@@ -1,0 +1,148 @@
+//! Where `status` has its word from: named agents, the agent of this machine, or a poll of its own.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+use futures_util::future::join_all;
+use url::Url;
+
+use super::agents::{Agent, NoView, Ways};
+use super::failure::{Failure, UNKNOWN};
+use super::flags::{self, DEFAULT_PORT};
+use super::table::Lost;
+use super::{text, words};
+use crate::app::App;
+use crate::config::{Config, ConfigError};
+use crate::view::{self, View};
+
+/// What a look brought.
+pub(super) struct Told {
+    pub(super) view: View,
+    pub(super) lost: Vec<Lost>,
+    /// Who was asked, in a sentence.
+    pub(super) by: String,
+}
+
+/// Whom to ask.
+pub(super) struct Source {
+    agents: Vec<Agent>,
+    /// What to look at if the agent of this machine does not run. `None`: agents were named.
+    else_poll: Option<Result<Config, Vec<ConfigError>>>,
+    ways: Ways,
+}
+
+impl Source {
+    /// These agents; if none is named, the one of this machine.
+    ///
+    /// # Errors
+    /// The config that was named has faults.
+    pub(super) fn new(agents: &[Url], config: Option<&Path>, ways: Ways) -> Result<Source, Failure> {
+        if !agents.is_empty() {
+            let agents = agents.iter().cloned().map(Agent::at).collect();
+            return Ok(Source { agents, else_poll: None, ways });
+        }
+        let named = config.is_some();
+        let config = Config::load(config);
+        if let (Err(faults), true) = (&config, named) {
+            return Err(Failure::faults(UNKNOWN, faults, "look"));
+        }
+        // A fault in a config that nobody named is told only if the config is needed.
+        let listen = config.as_ref().ok().and_then(|config| config.listen.first().copied());
+        let agent = Agent::at(reachable(listen)?);
+        Ok(Source { agents: vec![agent], else_poll: Some(config), ways })
+    }
+
+    /// Asks, or polls where no agent runs.
+    ///
+    /// # Errors
+    /// Nobody could tell anything.
+    pub(super) async fn look(&self) -> Result<Told, Failure> {
+        let answers = join_all(self.agents.iter().map(|agent| self.ways.ask(agent))).await;
+        match (&self.else_poll, &answers[..]) {
+            (Some(config), [Err(NoView::Refused)]) => self.poll(config.as_ref()).await,
+            _ => self.join(answers),
+        }
+    }
+
+    fn join(&self, answers: Vec<Result<View, NoView>>) -> Result<Told, Failure> {
+        let (mut views, mut lost, mut by) = (Vec::new(), Vec::new(), Vec::new());
+        for (agent, answer) in self.agents.iter().zip(answers) {
+            match answer {
+                Ok(view) => {
+                    let since = words::since(view.agent.started_at, view.at);
+                    let version = text::clean(&view.agent.version);
+                    by.push(format!("{} (opsagent {version}, up {since})", agent.shown()));
+                    views.push((agent.name(), view));
+                }
+                Err(NoView::Refused) => lost.push((agent.shown(), "connection refused".to_owned())),
+                Err(NoView::Because(why)) => lost.push((agent.shown(), why)),
+            }
+        }
+        let lost: Vec<Lost> = lost.into_iter().map(|(agent, why)| Lost { agent, why }).collect();
+        let Some(view) = view::merge(views) else {
+            let each: Vec<String> = lost.iter().map(|lost| format!("{}: {}", lost.agent, lost.why)).collect();
+            return Err(Failure::say(UNKNOWN, format!("cannot ask the agent at {}", each.join("; nor at "))));
+        };
+        Ok(Told { view, lost, by: format!("asked {}", by.join(" and ")) })
+    }
+
+    async fn poll(&self, config: Result<&Config, &Vec<ConfigError>>) -> Result<Told, Failure> {
+        let config = config.map_err(|faults| {
+            Failure::faults(
+                UNKNOWN,
+                faults,
+                "look: no agent runs here, and a look of one's own needs a config",
+            )
+        })?;
+        let view = App::poll_once(config, self.ways.timeout()).await?;
+        let agents: Vec<String> = self.agents.iter().map(Agent::shown).collect();
+        let from = match &config.file {
+            Some(file) => format!("config {}", file.display()),
+            None => "looked for servers of this machine".to_owned(),
+        };
+        let polled = words::count(view.targets.len(), "target");
+        let by = format!("no agent at {}: polled {polled} directly ({from})", agents.join(" and "));
+        Ok(Told { view, lost: Vec::new(), by })
+    }
+}
+
+impl Told {
+    /// The same of one target only.
+    pub(super) fn only(mut self, name: Option<&str>) -> Result<Told, Failure> {
+        let Some(name) = name else { return Ok(self) };
+        let names: Vec<String> = self.view.targets.iter().map(|target| target.name.clone()).collect();
+        self.view.targets.retain(|target| target.name == name);
+        if self.view.targets.is_empty() {
+            let there = if names.is_empty() { "no target at all".to_owned() } else { names.join(", ") };
+            let what = format!("cannot show target {name:?}: there is {}", text::clean(&there));
+            return Err(Failure::say(UNKNOWN, what));
+        }
+        Ok(self)
+    }
+}
+
+/// Where an agent that listens there is reached from this machine.
+fn reachable(listen: Option<SocketAddr>) -> Result<Url, Failure> {
+    let mut address = listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)));
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::LOCALHOST),
+            SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
+        });
+    }
+    flags::agent(&address.to_string()).map_err(|error| Failure::say(UNKNOWN, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_that_listens_everywhere_is_asked_on_loopback() {
+        let url = |listen: &str| reachable(Some(listen.parse().unwrap())).unwrap().to_string();
+        assert_eq!(url("0.0.0.0:9000"), "http://127.0.0.1:9000/");
+        assert_eq!(url("[::]:10434"), "http://[::1]:10434/");
+        assert_eq!(url("10.0.0.7:80"), "http://10.0.0.7/");
+        assert_eq!(reachable(None).unwrap().as_str(), "http://127.0.0.1:10434/");
+    }
+}

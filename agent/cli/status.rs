@@ -1,0 +1,137 @@
+//! `opsagent status`: how all fares, from the running agent or by looking oneself.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use url::Url;
+
+use super::agents::Ways;
+use super::failure::{Failure, INTERRUPTED, Outcome, UNKNOWN};
+use super::out::Out;
+use super::source::{Source, Told};
+use super::{flags, screen, table};
+
+const AFTER: &str = "\
+Examples:
+  opsagent status                          the running agent's word, else a look of its own
+  opsagent status --watch                  again every 2 s, until Ctrl-C
+  opsagent status --target box             one target only
+  opsagent status gpu1 gpu2:9000           several agents in one table
+  opsagent status --json | jq .targets     for programs; see schema_version
+
+The columns: LOADED is models in memory / on disk, SLOTS requests at work / at once, QUEUE requests
+that wait; - is not told by the server, never zero.
+
+Exit codes, as of monitoring plugins:
+  0   OK
+  1   WARNING: somebody should look
+  2   CRITICAL: a target is down or hung
+  3   UNKNOWN: no target, not polled yet, no answer, or wrong usage
+  130 interrupted by Ctrl-C";
+
+/// Shows how servers, models and GPUs fare; exit code as of a monitoring plugin
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = AFTER)]
+pub(super) struct Args {
+    /// Agents to ask: HOST, HOST:PORT or URL; the one of this machine when left out, and if none
+    /// runs, the servers themselves
+    #[arg(value_name = "AGENT_URL", env = "OPSAGENT_URL", value_delimiter = ',', value_parser = flags::agent)]
+    agents: Vec<Url>,
+    /// The config: where the agent listens, and the targets to look at if none runs
+    #[arg(long, value_name = "FILE", env = "OPSAGENT_CONFIG")]
+    config: Option<PathBuf>,
+    /// Prints the whole view as JSON instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Looks again every 2 s, or as often as said (--watch=10s), until Ctrl-C
+    #[arg(
+        long,
+        value_name = "EVERY",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "2s",
+        value_parser = flags::time
+    )]
+    watch: Option<Duration>,
+    /// This target only
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+    /// How long a question may take
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = flags::time)]
+    timeout: Duration,
+    /// Certificates to trust beside the system's, PEM, for agents behind https
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+/// Looks once, or again and again.
+pub(super) fn run(args: &Args, out: &mut Out) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+        .map_err(|error| Failure::new(UNKNOWN, error))?;
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = look(args, out) => outcome,
+            _ = tokio::signal::ctrl_c() => Ok(INTERRUPTED),
+        }
+    });
+    if matches!(outcome, Ok(INTERRUPTED)) && Out::screen().height.is_some() {
+        // The terminal has just shown ^C; the prompt begins a line of its own.
+        screen::note("");
+    }
+    // A look-up of a name that hangs must not hold up the end.
+    runtime.shutdown_background();
+    outcome.map_err(|failure| failure.with_code(UNKNOWN))
+}
+
+async fn look(args: &Args, out: &mut Out) -> Outcome {
+    let ways = Ways::new(args.ca_file.as_deref(), args.timeout)?;
+    let source = Source::new(&args.agents, args.config.as_deref(), ways)?;
+    let Some(every) = args.watch else {
+        let told = source.look().await.and_then(|told| told.only(args.target.as_deref()))?;
+        screen::note(&told.by);
+        return show(&told, args, out);
+    };
+    let mut screen = screen::Watch::default();
+    loop {
+        let told = source.look().await.and_then(|told| told.only(args.target.as_deref()));
+        match told {
+            Ok(told) if args.json => {
+                screen.note_if_new(&told.by);
+                show(&told, args, out)?;
+            }
+            Ok(told) => {
+                let room = Out::screen();
+                let table = table::render(&told.view, &told.lost, room.width);
+                screen.draw(&table, &told.by, room, out)?;
+            }
+            // The next look may do better: that is what one watches for.
+            Err(failure) => screen.draw("", failure.text().trim_end(), Out::screen(), out)?,
+        }
+        if out.gone() {
+            return Ok(0);
+        }
+        tokio::time::sleep(every).await;
+    }
+}
+
+/// Prints what was told once, and gives the exit code that says the same.
+fn show(told: &Told, args: &Args, out: &mut Out) -> Outcome {
+    if args.json {
+        let json = if args.watch.is_some() {
+            serde_json::to_string(&told.view)
+        } else {
+            serde_json::to_string_pretty(&told.view)
+        };
+        out.raw(format!("{}\n", json.context("cannot write the view as JSON")?).as_bytes())?;
+        for lost in &told.lost {
+            screen::note(&format!("{} does not answer: {}", lost.agent, lost.why));
+        }
+    } else {
+        out.text(&table::render(&told.view, &told.lost, Out::screen().width))?;
+    }
+    Ok(table::health(&told.view, &told.lost).exit_code())
+}

@@ -1,0 +1,114 @@
+//! The head: all in one sentence, as a pager shows it.
+
+use super::Lost;
+use crate::cli::{style, text, words};
+use crate::sample::{NoteLevel, ServerState};
+use crate::view::{Health, TargetView, View};
+
+/// Targets named in the line; the table has all.
+const NAMED: usize = 3;
+
+/// Room for the name of one of them.
+const NAME: usize = 40;
+
+/// Room for why one of them is as it is.
+const WHY: usize = 60;
+
+/// `CRITICAL: 1 of 3 targets is down: box (connection refused)`, the second line and on indented.
+pub(super) fn lines(view: &View, lost: &[Lost], width: usize) -> Vec<String> {
+    let health = super::health(view, lost);
+    let word = format!("{}:", health.name().to_uppercase());
+    let whole = format!("{word} {}", sentence(view, lost, health));
+    let looks = style::health(health);
+    let mut lines = super::block(style::PLAIN, "", &whole, width);
+    if let Some(rest) = lines[0].strip_prefix(&word) {
+        lines[0] = format!("{looks}{word}{looks:#}{rest}");
+    }
+    lines
+}
+
+fn sentence(view: &View, lost: &[Lost], health: Health) -> String {
+    let all = view.targets.len();
+    let mut parts = Vec::new();
+    let mut tell = |what: (&str, &str), who: Vec<(&TargetView, String)>| {
+        if !who.is_empty() {
+            let of_all = parts.is_empty().then_some(all);
+            parts.push(some_of(of_all, what, &who));
+        }
+    };
+    match health {
+        Health::Critical => {
+            tell(("is down", "are down"), with(view, is(ServerState::Down), error));
+            tell(("is hung", "are hung"), with(view, is(ServerState::Hung), error));
+        }
+        Health::Warning => {
+            let warns = |target: &TargetView| target.health() == Health::Warning;
+            tell(("needs a look", "need a look"), with(view, warns, warning));
+        }
+        Health::Unknown => {
+            tell(("is not known", "are not known"), with(view, |target| target.state.is_none(), unknown));
+        }
+        Health::Ok => {}
+    }
+    if !view.agent.config_ok && health <= Health::Warning {
+        parts.push("the last reload of the config was refused".into());
+    }
+    if !lost.is_empty() {
+        parts.push(format!("no answer from {}", words::count(lost.len(), "agent")));
+    }
+    if all == 0 {
+        parts.push("no target".into());
+    }
+    if parts.is_empty() { fine(view) } else { parts.join("; ") }
+}
+
+fn fine(view: &View) -> String {
+    let up = words::count(view.targets.len(), "target");
+    let told = view.targets.iter().flat_map(|target| &target.models).filter_map(|model| model.loaded);
+    let loaded: Vec<bool> = told.collect();
+    if loaded.is_empty() {
+        return format!("{up} up");
+    }
+    let loaded = loaded.iter().filter(|loaded| **loaded).count();
+    format!("{up} up, {} loaded", words::count(loaded, "model"))
+}
+
+/// `2 of 3 targets are down: a (why), b (why)`; `of_all`: of how many, if that was not said yet.
+fn some_of(of_all: Option<usize>, (one, many): (&str, &str), who: &[(&TargetView, String)]) -> String {
+    let verb = if who.len() == 1 { one } else { many };
+    let of_all = of_all.map(|all| format!(" of {}", words::count(all, "target"))).unwrap_or_default();
+    let names: Vec<String> = who.iter().take(NAMED).map(|(target, why)| name_and_why(target, why)).collect();
+    let more = super::more(who.len(), NAMED).map(|more| format!(" and {more} more")).unwrap_or_default();
+    format!("{}{of_all} {verb}: {}{more}", who.len(), names.join(", "))
+}
+
+fn name_and_why(target: &TargetView, why: &str) -> String {
+    let name = text::fit(&text::clean(&target.name), NAME);
+    if why.is_empty() { name } else { format!("{name} ({})", text::fit(&text::clean(why), WHY)) }
+}
+
+fn with(
+    view: &View,
+    which: impl Fn(&TargetView) -> bool,
+    why: impl Fn(&TargetView) -> String,
+) -> Vec<(&TargetView, String)> {
+    view.targets.iter().filter(|target| which(target)).map(|target| (target, why(target))).collect()
+}
+
+fn is(state: ServerState) -> impl Fn(&TargetView) -> bool {
+    move |target| target.state == Some(state)
+}
+
+fn error(target: &TargetView) -> String {
+    let told = target.error.as_ref().or(target.reason.as_ref()).cloned();
+    told.unwrap_or_else(|| warning(target))
+}
+
+fn warning(target: &TargetView) -> String {
+    let mut warnings = target.notes.iter().filter(|note| note.level == NoteLevel::Warning);
+    warnings.next().map(|note| note.text.clone()).unwrap_or_default()
+}
+
+fn unknown(target: &TargetView) -> String {
+    if target.last_poll_at.is_none() { "not polled yet".into() } else { warning(target) }
+}

@@ -1,0 +1,208 @@
+//! All that can be explained: the tables of the program itself, and a sentence a state and a reason.
+
+use crate::http::HttpError;
+use crate::metrics::{self, SPECS, Spec};
+use crate::sample::ServerState;
+use crate::servers::{self, KINDS, Kind};
+
+/// One thing that can be explained.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Topic {
+    /// A metric.
+    Metric(&'static Spec),
+    /// A kind of server.
+    Kind(&'static Kind),
+    /// What a target is doing.
+    State(ServerState),
+    /// Why a target is not up.
+    Reason(&'static str),
+}
+
+/// Everything, in groups with a title.
+pub(super) fn all() -> Vec<(&'static str, Vec<Topic>)> {
+    vec![
+        ("Kinds of server", KINDS.iter().copied().map(Topic::Kind).collect()),
+        ("States of a target", ServerState::ALL.into_iter().map(Topic::State).collect()),
+        ("Reasons why a target is not up", HttpError::REASONS.into_iter().map(Topic::Reason).collect()),
+        ("Metrics", SPECS.iter().map(Topic::Metric).collect()),
+    ]
+}
+
+/// The thing of that name, as people write it.
+pub(super) fn find(name: &str) -> Option<Topic> {
+    let word = name.trim().to_lowercase().replace('-', "_");
+    let kind = || servers::kind(&word).map(Topic::Kind);
+    let state = || ServerState::ALL.into_iter().find(|state| state.name() == word).map(Topic::State);
+    let reason = || HttpError::REASONS.into_iter().find(|reason| *reason == word).map(Topic::Reason);
+    kind().or_else(state).or_else(reason).or_else(|| metrics::spec(name.trim()).map(Topic::Metric))
+}
+
+impl Topic {
+    /// Its name.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Metric(spec) => spec.name,
+            Self::Kind(kind) => kind.name,
+            Self::State(state) => state.name(),
+            Self::Reason(reason) => reason,
+        }
+    }
+
+    /// What it is, in a sentence.
+    pub(super) fn about(&self) -> String {
+        match self {
+            Self::Metric(spec) => spec.help.to_owned(),
+            Self::Kind(kind) => kind.about.to_owned(),
+            Self::State(state) => of_state(*state).0.to_owned(),
+            Self::Reason(reason) => of_reason(reason).0.to_owned(),
+        }
+    }
+
+    /// The same for a list: of a metric, whose name says much and leaves little room, its type
+    /// and labels.
+    pub(super) fn brief(&self) -> String {
+        match self {
+            Self::Metric(spec) => format!("{} {{{}}}", spec.kind.name(), spec.labels.join(", ")),
+            Self::Kind(_) | Self::State(_) | Self::Reason(_) => self.about(),
+        }
+    }
+
+    /// All there is to say, by its heads.
+    pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Metric(spec) => of_metric(spec),
+            Self::Kind(kind) => {
+                let ports: Vec<String> = kind.default_ports.iter().map(ToString::to_string).collect();
+                vec![
+                    ("is", self.about()),
+                    ("ports", format!("{} when nobody says otherwise", ports.join(", "))),
+                    ("processes", kind.processes.join(", ")),
+                    ("contract", kind.contract.to_owned()),
+                ]
+            }
+            Self::State(state) => {
+                let series = format!("opsagent_target_state{{state=\"{}\"}}", state.name());
+                vec![("is", self.about()), ("do", of_state(*state).1.to_owned()), ("series", series)]
+            }
+            Self::Reason(reason) => {
+                let series = format!("opsagent_poll_errors_total{{reason=\"{reason}\"}}");
+                vec![("is", self.about()), ("do", of_reason(reason).1.to_owned()), ("series", series)]
+            }
+        }
+    }
+}
+
+fn of_metric(spec: &Spec) -> Vec<(&'static str, String)> {
+    let labels = if spec.labels.is_empty() { "none".to_owned() } else { spec.labels.join(", ") };
+    let mut facts =
+        vec![("is", spec.help.to_owned()), ("type", spec.kind.name().to_owned()), ("labels", labels)];
+    if let Some(unit) = spec.unit {
+        facts.push(("unit", unit.to_owned()));
+    }
+    facts
+}
+
+/// What it means, and what to do.
+fn of_state(state: ServerState) -> (&'static str, &'static str) {
+    match state {
+        ServerState::Loading => (
+            "It answers, and is reading a model into memory.",
+            "Wait: minutes, for a large model on a slow disk. If it never ends, read the server's log.",
+        ),
+        ServerState::Ready => ("It answers and has nothing to do.", "Nothing."),
+        ServerState::Busy => {
+            ("It answers and works on at least one request.", "Nothing, unless the queue grows.")
+        }
+        ServerState::Sleeping => (
+            "It answers; its model is unloaded until somebody asks. Polls do not wake it.",
+            "Nothing. The first request waits for the model to load.",
+        ),
+        ServerState::Hung => (
+            "Something answers, but no work moves: the port accepts and nobody reads, the health check is fine \
+             and nothing else is, or requests are in flight and no counter moves.",
+            "Look whether its process is stopped (state T), out of GPU, or waits for a disk; then restart it.",
+        ),
+        ServerState::Down => (
+            "It does not answer, or not as its kind answers; the reason tells which.",
+            "See the reason in `opsagent status`, and `opsagent explain REASON`.",
+        ),
+    }
+}
+
+/// What it means, and what to do. A test holds this to `HttpError::REASONS`.
+fn of_reason(reason: &str) -> (&'static str, &'static str) {
+    match reason {
+        "refused" => (
+            "Nothing listens at that address.",
+            "Start the server, or correct the url. Ollama and others listen on loopback only, until told otherwise.",
+        ),
+        "unreachable" => (
+            "There is no route to the machine, or the network is down.",
+            "Look at the machine, the network and the firewall between.",
+        ),
+        "dns" => ("The name does not resolve.", "Correct the url's host, or give an IP address."),
+        "tls" => (
+            "No agreement on TLS, or the certificate is not trusted.",
+            "Give the certificate's authority as ca_file; look whether the certificate has run out.",
+        ),
+        "timeout" => (
+            "No connection, or no whole answer, within the target's timeout.",
+            "A server that accepts and never answers is hung; one on a slow network needs a longer timeout.",
+        ),
+        "reset" => (
+            "The connection broke before the answer was whole.",
+            "The server or a proxy closed it: it may have crashed or restarted. Read its log.",
+        ),
+        "unauthorized" => {
+            ("The server wants a key, or another one.", "Set token or token_file of the target.")
+        }
+        "redirect" => {
+            ("The server points elsewhere; the agent does not follow.", "Give the url it points to.")
+        }
+        "status" => (
+            "It answered with an error's status code.",
+            "Read the server's log; is the url the server itself?",
+        ),
+        "malformed" => (
+            "It answered with success, but not as a server of this kind answers.",
+            "Is it another program, or a proxy's page? Correct url or kind; kind = \"auto\" finds out.",
+        ),
+        "too_large" => (
+            "Its answer is larger than any of its kind should be (16 MiB).",
+            "Something else answers at that address, or the server is broken.",
+        ),
+        _ => ("", ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_sentences() {
+        for reason in HttpError::REASONS {
+            let (is, cure) = of_reason(reason);
+            assert!(!is.is_empty() && !cure.is_empty(), "{reason}");
+        }
+    }
+
+    #[test]
+    fn no_two_things_share_a_name() {
+        let names: Vec<&str> =
+            all().into_iter().flat_map(|(_, topics)| topics).map(|topic| topic.name()).collect();
+        assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
+    }
+
+    #[test]
+    fn names_are_found_as_people_write_them() {
+        let name = |typed| find(typed).map(|topic| topic.name());
+        assert_eq!(name("Ollama"), Some("ollama"));
+        assert_eq!(name("llama-cpp"), Some("llama_cpp"));
+        assert_eq!(name("target_up"), Some("opsagent_target_up"));
+        assert_eq!(name("opsagent_target_up{target=\"box\"}"), Some("opsagent_target_up"));
+        assert_eq!(name(""), None);
+    }
+}

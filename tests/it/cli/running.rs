@@ -1,0 +1,194 @@
+//! `opsagent run` as a process: what it says first, what it binds, how it ends.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
+
+use super::fake::free_port;
+use super::{opsagent, run};
+
+/// Waits until it holds.
+pub fn eventually(limit: Duration, mut holds: impl FnMut() -> bool) {
+    let beat = Duration::from_millis(20);
+    for _ in 0..limit.as_millis() / beat.as_millis() {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(beat);
+    }
+    panic!("did not come to hold within {limit:?}");
+}
+
+/// Sends a signal, by the name `kill` knows it.
+pub fn signal(pid: u32, name: &str) {
+    assert!(Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().unwrap().success());
+}
+
+/// The exit code, once it has ended.
+pub fn wait(child: &mut Child, limit: Duration) -> i32 {
+    let mut code = None;
+    eventually(limit, || {
+        code = child.try_wait().unwrap();
+        code.is_some()
+    });
+    code.unwrap().code().expect("ended by itself, not by a signal")
+}
+
+/// An agent that runs; killed if the test fails.
+struct Running {
+    child: Child,
+    log: BufReader<ChildStderr>,
+    /// The line that says where it listens; among the first, since its jobs may log before it.
+    first: String,
+}
+
+impl Running {
+    fn start(args: &[&str]) -> Running {
+        let mut child = opsagent(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut first = String::new();
+        while !first.contains("listens on") {
+            first.clear();
+            assert!(log.read_line(&mut first).unwrap() > 0, "ended without a word of where it listens");
+        }
+        Running { child, log, first }
+    }
+
+    /// Where it says it listens.
+    fn address(&self) -> String {
+        let from =
+            self.first.split("http://").nth(1).unwrap_or_else(|| panic!("no address in {}", self.first));
+        from.split('/').next().unwrap().to_owned()
+    }
+
+    fn end(mut self, name: &str) -> (i32, String) {
+        signal(self.child.id(), name);
+        let code = wait(&mut self.child, Duration::from_secs(15));
+        let mut rest = String::new();
+        self.log.read_to_string(&mut rest).unwrap();
+        (code, rest)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// A config that watches nothing, so that no test looks at this machine's servers.
+fn config(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+    write!(file, "{text}").unwrap();
+    file
+}
+
+#[test]
+fn it_says_where_it_listens_answers_there_and_ends_when_told() {
+    for (name, said) in [("TERM", "SIGTERM"), ("INT", "Ctrl-C")] {
+        let file = config("discover = false\n");
+        let path = file.path().to_str().unwrap();
+        let agent = Running::start(&["run", "--config", path, "--listen", "127.0.0.1:0"]);
+        assert!(agent.first.contains(concat!("opsagent ", env!("CARGO_PKG_VERSION"))), "{}", agent.first);
+        assert!(agent.first.contains(path), "{}", agent.first);
+        let (code, out, err) = run(&["status", &agent.address()]);
+        assert_eq!(code, 3, "no target is unknown: {out}{err}");
+        let (code, rest) = agent.end(name);
+        assert_eq!(code, 0, "{rest}");
+        assert!(rest.contains(said) && rest.contains("stopped"), "{rest}");
+    }
+}
+
+#[test]
+fn status_finds_the_agent_where_the_config_says_it_listens() {
+    let listen = format!("127.0.0.1:{}", free_port());
+    let file = config(&format!("listen = \"{listen}\"\ndiscover = false\n"));
+    let path = file.path().to_str().unwrap();
+    let (code, _, err) = run(&["status", "--config", path]);
+    assert_eq!(code, 3);
+    assert!(err.starts_with(&format!("no agent at http://{listen}: polled 0 targets directly")), "{err}");
+    let agent = Running::start(&["--config", path]);
+    let (_, _, err) = run(&["status", "--config", path]);
+    assert!(err.starts_with(&format!("asked http://{listen} (opsagent ")), "{err}");
+    assert_eq!(agent.end("TERM").0, 0);
+}
+
+#[test]
+fn two_agents_on_one_port_is_told_to_the_second() {
+    let file = config("discover = false\n");
+    let path = file.path().to_str().unwrap();
+    let agent = Running::start(&["run", "--config", path, "--listen", "127.0.0.1:0"]);
+    let (code, out, err) = run(&["run", "--config", path, "--listen", &agent.address()]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    let last = err.lines().last().unwrap();
+    assert!(
+        last.starts_with(&format!("opsagent: cannot listen on {}: Address already in use", agent.address())),
+        "{err}"
+    );
+}
+
+#[test]
+fn a_bad_config_ends_in_two_with_all_its_faults_and_binds_nothing() {
+    let port = free_port();
+    let text = format!(
+        "listen = \"127.0.0.1:{port}\"\n[[target]]\nname = \"a\"\nkind = \"olama\"\n[[target]]\nname = \"b\"\nurl = 7\n"
+    );
+    let file = config(&text);
+    let path = file.path().to_str().unwrap();
+    for verb in ["run", "check"] {
+        let (code, out, err) = run(&[verb, "--config", path]);
+        assert_eq!((code, out.as_str()), (2, ""), "{err}");
+        assert!(err.contains(&format!("{path}:4: target[0].kind: ")), "{err}");
+        assert!(err.contains(&format!("{path}:7: target[1].url: ")), "{err}");
+        assert!(err.lines().last().unwrap().ends_with(": 2 faults in the config"), "{err}");
+    }
+    assert_eq!(run(&["status", "--config", path]).0, 3, "what cannot be told is unknown, not critical");
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+}
+
+#[test]
+fn a_good_config_is_told_in_a_line() {
+    let file = config("discover = false\n");
+    let path = file.path().to_str().unwrap();
+    let (code, out, err) = run(&["check", "--config", path]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(out, format!("ok: 0 targets, looks for no others ({path})\n"));
+}
+
+#[test]
+fn check_connect_polls_each_target_and_ends_as_status_does() {
+    let port = free_port();
+    let file = config(&format!(
+        "discover = false\n[[target]]\nname = \"gone\"\nkind = \"openai\"\nurl = \"http://127.0.0.1:{port}\"\n"
+    ));
+    let (code, out, err) = run(&["check", "--config", file.path().to_str().unwrap(), "--connect"]);
+    assert_eq!((code, err.as_str()), (2, ""));
+    assert!(out.contains("CRITICAL: 1 of 1 target is down: gone (connection refused)"), "{out}");
+}
+
+#[test]
+fn the_config_that_is_printed_is_one_that_is_taken() {
+    let (code, text, _) = run(&["config"]);
+    assert_eq!(code, 0);
+    let file = config(&text);
+    let (code, out, err) = run(&["check", "--config", file.path().to_str().unwrap()]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.starts_with("ok: "), "{out}");
+}
+
+#[test]
+fn the_log_is_json_when_asked_for() {
+    let file = config("discover = false\n");
+    let path = file.path().to_str().unwrap();
+    let agent = Running::start(&["run", "--config", path, "--listen", "127.0.0.1:0", "--log.format", "json"]);
+    let line: serde_json::Value = serde_json::from_str(&agent.first).unwrap();
+    assert_eq!(line["level"], "INFO");
+    assert!(line["message"].as_str().unwrap().contains("listens on http://127.0.0.1:"));
+    let (code, rest) = agent.end("TERM");
+    assert_eq!(code, 0);
+    for line in rest.lines() {
+        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
+    }
+}
