@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::{Hands, Options, web_config};
 use crate::config::{Config, ConfigError};
 use crate::demo;
+use crate::discover::{Discover, Known, Report};
 use crate::fleet::Fleet;
 use crate::gpus::{self, Backend};
 use crate::http::Clients;
@@ -19,6 +22,7 @@ use crate::jobs::{JobHandle, Jobs};
 use crate::poll::{GpuPoller, PollServer};
 use crate::procs::Machine;
 use crate::servers::{Server, Target};
+use crate::view::DiscoveryView;
 use crate::web::toolkit::{SharedWeb, WebConfig};
 
 /// How often it is looked whether a server that was found has been gone for too long.
@@ -31,14 +35,12 @@ const AT_ONCE: usize = 16;
 #[derive(Debug)]
 pub(super) enum Command {
     /// Servers that discovery found.
-    #[allow(dead_code, reason = "discovery is wired next")]
     Found(Vec<Target>),
     /// Read the config anew; the answer is its faults.
     Reload(oneshot::Sender<Result<(), Vec<String>>>),
 }
 
 /// Starts and stops the jobs.
-#[allow(dead_code, reason = "discovery is wired next")]
 pub(super) struct Conductor {
     config: Config,
     options: Options,
@@ -51,6 +53,10 @@ pub(super) struct Conductor {
     machine: Machine,
     running: BTreeMap<String, (Target, JobHandle)>,
     gpus: Vec<JobHandle>,
+    /// Looks for servers, while the config wants it.
+    discover: Option<JobHandle>,
+    /// What is watched, for discovery to know.
+    watched: Arc<ArcSwap<Vec<(String, Url)>>>,
 }
 
 impl Conductor {
@@ -68,6 +74,8 @@ impl Conductor {
             machine: Machine::here(),
             running: BTreeMap::new(),
             gpus: Vec::new(),
+            discover: None,
+            watched: Arc::default(),
         }
     }
 
@@ -86,6 +94,7 @@ impl Conductor {
             let delay = if nth < AT_ONCE { Duration::ZERO } else { target.every * nth as u32 / many };
             self.watch(target, delay).with_context(|| format!("target {}", target.name))?;
         }
+        self.look_for_servers();
         Ok(())
     }
 
@@ -129,6 +138,33 @@ impl Conductor {
         let job = PollServer::new(&target.name, server, target.timeout, self.fleet.clone());
         let handle = self.jobs.every(format!("poll {}", target.name), delay, target.every, job);
         self.running.insert(target.name.clone(), (target.clone(), handle));
+        self.tell_watched();
+    }
+
+    fn tell_watched(&self) {
+        let watched = self.running.values().map(|(target, _)| (target.name.clone(), target.url.clone()));
+        self.watched.store(Arc::new(watched.collect()));
+    }
+
+    /// Starts the job that looks for servers, or stops it, as the config wants.
+    fn look_for_servers(&mut self) {
+        if !self.config.discover {
+            self.discover = None;
+            self.fleet.record_discovery(DiscoveryView::default());
+            return;
+        }
+        let (watched, own) = (self.watched.clone(), self.listen.clone());
+        let known = move || Known { targets: watched.load().to_vec(), own: own.clone() };
+        let (fleet, commands) = (self.fleet.clone(), self.commands.clone());
+        let tell = move |report: Report| {
+            fleet.record_discovery(report.view);
+            if !report.found.is_empty() {
+                // What has no room now is told again at the next look.
+                commands.try_send(Command::Found(report.found)).ok();
+            }
+        };
+        let job = Discover::new(self.machine.clone(), self.clients.clone(), Arc::new(known), Arc::new(tell));
+        self.discover = Some(self.jobs.every("discover", Duration::ZERO, self.config.discover_every, job));
     }
 
     fn read_gpus(&mut self) {
@@ -148,10 +184,14 @@ impl Conductor {
     fn unwatch(&mut self, name: &str) {
         self.running.remove(name);
         self.fleet.remove(name);
+        self.tell_watched();
     }
 
+    /// Watches what was found, with the config's own beat and limits.
     fn found(&mut self, targets: Vec<Target>) {
-        for target in targets {
+        for found in targets {
+            let Config { every, timeout, hung_after, .. } = self.config;
+            let target = Target { every, timeout, hung_after, ..found };
             if self.running.contains_key(&target.name) {
                 continue;
             }
@@ -257,9 +297,14 @@ impl Conductor {
         }
         let gpus_differ =
             (self.config.gpu_every, &self.config.nvml_library) != (new.gpu_every, &new.nvml_library);
+        let discovery_differs =
+            (self.config.discover, self.config.discover_every) != (new.discover, new.discover_every);
         self.config = new;
         if gpus_differ {
             self.read_gpus();
+        }
+        if discovery_differs {
+            self.look_for_servers();
         }
         Ok(())
     }

@@ -1,18 +1,24 @@
 //! One look at everything, without a running agent: `opsagent status` beside nothing, and
 //! `opsagent check --connect`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use futures_util::future::join_all;
+use tokio::time::Instant;
+use url::Url;
 
 use super::{Options, about};
 use crate::config::Config;
+use crate::discover::{Discover, Known, Report};
 use crate::fleet::Fleet;
 use crate::gpus::{self, BACKENDS};
 use crate::http::Clients;
 use crate::poll::{GpuPoller, PollServer};
 use crate::procs::Machine;
-use crate::view::View;
+use crate::servers::Target;
+use crate::view::{DiscoveryView, View};
 
 /// Polls each target of the config once, and reads the GPUs; nothing takes longer than `within`.
 /// With discovery on, looks for servers first.
@@ -22,7 +28,14 @@ use crate::view::View;
 pub(super) async fn poll_once(config: &Config, within: Duration) -> anyhow::Result<View> {
     let fleet = Fleet::new(about(config, &Options::default()), config.max_models);
     let (clients, machine) = (Clients::new(), Machine::here());
-    let targets = config.targets.clone();
+    let start = Instant::now();
+    let mut targets = config.targets.clone();
+    if config.discover {
+        let report = look(&targets, &clients, &machine, within).await;
+        targets.extend(report.found);
+        fleet.record_discovery(report.view);
+    }
+    let within = within.saturating_sub(start.elapsed());
     let mut polls = Vec::new();
     for mut target in targets {
         target.timeout = target.timeout.min(within);
@@ -47,4 +60,17 @@ pub(super) async fn poll_once(config: &Config, within: Duration) -> anyhow::Resu
     // What has no answer by then is told as not polled.
     tokio::time::timeout(within, all).await.ok();
     Ok(fleet.view())
+}
+
+/// One look for servers. What is not done by then is told as not tried.
+async fn look(targets: &[Target], clients: &Clients, machine: &Machine, within: Duration) -> Report {
+    let targets: Vec<(String, Url)> = targets.iter().map(|target| (target.name.clone(), target.url.clone())).collect();
+    let known = move || Known { targets: targets.clone(), own: Vec::new() };
+    let report = Arc::new(ArcSwapOption::empty());
+    let told = report.clone();
+    let tell = move |report: Report| told.store(Some(Arc::new(report)));
+    let mut discover = Discover::new(machine.clone(), clients.clone(), Arc::new(known), Arc::new(tell));
+    tokio::time::timeout(within, discover.look()).await.ok();
+    let nothing = || Report { found: Vec::new(), view: DiscoveryView { enabled: true, ..DiscoveryView::default() } };
+    report.swap(None).map_or_else(nothing, Arc::unwrap_or_clone)
 }

@@ -17,6 +17,7 @@ mod guard;
 mod metrics_page;
 mod page;
 mod real_llama_cpp;
+mod real_main_job;
 mod real_ollama;
 mod recognise;
 mod reload;
