@@ -64,13 +64,15 @@ pub(super) async fn poll_once(config: &Config, within: Duration) -> anyhow::Resu
 
 /// One look for servers. What is not done by then is told as not tried.
 async fn look(targets: &[Target], clients: &Clients, machine: &Machine, within: Duration) -> Report {
-    let targets: Vec<(String, Url)> = targets.iter().map(|target| (target.name.clone(), target.url.clone())).collect();
+    let targets: Vec<(String, Url)> =
+        targets.iter().map(|target| (target.name.clone(), target.url.clone())).collect();
     let known = move || Known { targets: targets.clone(), own: Vec::new() };
     let report = Arc::new(ArcSwapOption::empty());
     let told = report.clone();
     let tell = move |report: Report| told.store(Some(Arc::new(report)));
     let mut discover = Discover::new(machine.clone(), clients.clone(), Arc::new(known), Arc::new(tell));
     tokio::time::timeout(within, discover.look()).await.ok();
-    let nothing = || Report { found: Vec::new(), view: DiscoveryView { enabled: true, ..DiscoveryView::default() } };
+    let nothing =
+        || Report { found: Vec::new(), view: DiscoveryView { enabled: true, ..DiscoveryView::default() } };
     report.swap(None).map_or_else(nothing, Arc::unwrap_or_clone)
 }
