@@ -5,7 +5,7 @@ use std::fs;
 use opsagent::web::toolkit::WebConfig;
 use tempfile::TempDir;
 
-use super::web_tls::Authority;
+use super::support::authority::Authority;
 
 /// A bcrypt hash of `secret`, as cheap as bcrypt allows.
 pub fn hash() -> String {

@@ -12,45 +12,13 @@ use futures_util::StreamExt;
 use opsagent::jobs::Jobs;
 use opsagent::web::tls::serve;
 use opsagent::web::toolkit::{SharedWeb, WebConfig};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
-use reqwest::{Certificate, Client, ClientBuilder, Identity, StatusCode};
+use reqwest::{Certificate, Client, ClientBuilder, StatusCode};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::support::authority::Authority;
 use super::web_config::hash;
-
-/// Who signs certificates.
-pub struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    pub fn new() -> Authority {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Authority(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    pub fn pem(&self) -> String {
-        self.0.pem()
-    }
-
-    /// A certificate for `localhost`, and its key.
-    pub fn server(&self) -> (String, String) {
-        self.sign(ExtendedKeyUsagePurpose::ServerAuth)
-    }
-
-    fn client(&self) -> Identity {
-        let (cert, key) = self.sign(ExtendedKeyUsagePurpose::ClientAuth);
-        Identity::from_pem(format!("{cert}{key}").as_bytes()).unwrap()
-    }
-
-    fn sign(&self, purpose: ExtendedKeyUsagePurpose) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec!["localhost".into()]).unwrap();
-        params.extended_key_usages = vec![purpose];
-        (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
-    }
-}
 
 /// A listener with a web config in a folder of its own.
 struct Site {

@@ -1,6 +1,7 @@
 //! What the tests stand on: fake servers, real ones, a started agent.
 
 pub mod agent;
+pub mod authority;
 pub mod clock;
 pub mod eye;
 pub mod fake;
