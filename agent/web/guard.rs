@@ -92,7 +92,7 @@ fn not_our_name(name: &str) -> String {
     match bare {
         Some(bare) => format!(
             "this agent does not answer to the name {bare:?}, which any site could have point here.\n\
-             If it is a name of this machine, allow it in the config:\n\n    allow_hosts = [{bare:?}]\n"
+             If it is a name of this machine, allow it in the config and restart the agent:\n\n    allow_hosts = [{bare:?}]\n"
         ),
         None => "the Host header is no name or address of this machine (config key: allow_hosts)\n".into(),
     }

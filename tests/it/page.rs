@@ -99,6 +99,16 @@ fn a_machine_without_gpus_is_told_as_normal() {
 }
 
 #[test]
+fn a_gpu_that_cannot_be_read_is_not_told_as_no_gpu() {
+    let mut view = empty_view();
+    view.gpus.backends[0].reason = Some("driver_mismatch".into());
+    view.gpus.backends[0].error = Some("driver and library differ".into());
+    let page = render(&view);
+    assert!(page.contains("None could be read:") && page.contains("driver and library differ"));
+    assert!(!page.contains("A machine without GPUs is fine"));
+}
+
+#[test]
 fn with_nothing_found_it_says_what_was_tried_and_how_to_go_on() {
     let page = render(&empty_view());
     for part in ["ollama serve", "[[target]]", "opsagent run --demo", "default port of lm_studio"] {
