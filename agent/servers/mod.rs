@@ -158,7 +158,8 @@ impl Target {
             ca_pem: self.ca_pem.clone(),
             timeout: self.timeout,
         })?;
-        let machine = is_loopback(&self.url).then_some(machine);
+        // What was found by itself was found here, whatever address it is bound to.
+        let machine = (self.discovered || is_loopback(&self.url)).then_some(machine);
         Ok(Box::new(Auto::new(self.kind, Endpoint { http, machine, sleeps: self.sleeps })))
     }
 

@@ -16,6 +16,7 @@ mod gpus;
 mod guard;
 mod metrics_page;
 mod page;
+mod real_discover;
 mod real_llama_cpp;
 mod real_main_job;
 mod real_ollama;
