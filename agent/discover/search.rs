@@ -93,7 +93,7 @@ impl Search {
             .map(|last| (last.sockets.clone(), last.scan.clone()));
         // /proc is read by system calls that may wait for another process's memory.
         let looked = tokio::task::spawn_blocking(move || {
-            let sockets = sockets(&machine);
+            let sockets = machine.listening().ok();
             match before {
                 Some((was, _)) if was == sockets => None,
                 _ => {
@@ -149,14 +149,6 @@ impl Search {
         tried.truncate(MAX_TRIED);
         Report { found, view: DiscoveryView { enabled: true, last_scan_at: Some(Timestamp::now()), tried } }
     }
-}
-
-/// Every listening socket: its address and its inode, which a later one at the address has not.
-fn sockets(machine: &Machine) -> Option<Vec<(SocketAddr, u64)>> {
-    let listeners = machine.listeners(&[]).ok()?;
-    let mut sockets: Vec<_> = listeners.iter().map(|listener| (listener.address, listener.inode)).collect();
-    sockets.sort_unstable();
-    Some(sockets)
 }
 
 /// Asks the places of one process, until one of them is a server.

@@ -218,3 +218,25 @@ fn a_machine_with_thousands_of_sockets_is_bounded() {
     }
     assert_eq!(scan(&paper.machine(), &alone()).servers.len(), 64);
 }
+
+/// What the kernel tells of this very process.
+#[test]
+fn the_cheap_look_at_sockets_sees_the_same_as_the_whole_one() {
+    let mine: Vec<std::net::TcpListener> = ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0"]
+        .iter()
+        .filter_map(|address| std::net::TcpListener::bind(address).ok())
+        .collect();
+    assert!(mine.len() >= 2);
+    // A connection, which stands after the listening sockets in the table.
+    let _open = std::net::TcpStream::connect(mine[0].local_addr().unwrap()).unwrap();
+    let is_mine = |address: &SocketAddr| mine.iter().any(|own| own.local_addr().unwrap() == *address);
+    let machine = Machine::here();
+    let mut quick = machine.listening().unwrap();
+    quick.retain(|(address, _)| is_mine(address));
+    let whole = machine.listeners(&[]).unwrap();
+    let mut whole: Vec<_> = whole.iter().map(|one| (one.address, one.inode)).collect();
+    whole.retain(|(address, _)| is_mine(address));
+    whole.sort_unstable();
+    assert_eq!(quick, whole);
+    assert_eq!(quick.len(), mine.len());
+}
