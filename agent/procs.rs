@@ -177,7 +177,8 @@ impl Machine {
         let table = |name: &str| {
             let file = File::open(self.root.join("self/net").join(name))?;
             let head = Listening { lines: BufReader::with_capacity(RECORD, file), line: Vec::new(), at: 0 };
-            let entries = TcpNetEntries::from_buf_read(BufReader::new(head), current_system_info()).map_err(io::Error::other)?;
+            let entries = TcpNetEntries::from_buf_read(BufReader::new(head), current_system_info())
+                .map_err(io::Error::other)?;
             io::Result::Ok(entries.0.into_iter().map(|entry| (entry.local_address, entry.inode)))
         };
         let mut sockets: Vec<_> = table("tcp")?.collect();

@@ -1,7 +1,5 @@
 //! Real servers are found by themselves, on the real machine, each once.
 
-use std::time::Duration;
-
 use opsagent::discover::{Known, Report, Search};
 use opsagent::http::Clients;
 use opsagent::procs::Machine;
