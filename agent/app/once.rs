@@ -1,17 +1,15 @@
 //! One look at everything, without a running agent: `opsagent status` beside nothing, and
 //! `opsagent check --connect`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 use url::Url;
 
 use super::{Options, about};
 use crate::config::Config;
-use crate::discover::{Discover, Known, Report};
+use crate::discover::{Known, Report, Search};
 use crate::fleet::Fleet;
 use crate::gpus::{self, BACKENDS};
 use crate::http::Clients;
@@ -66,13 +64,10 @@ pub(super) async fn poll_once(config: &Config, within: Duration) -> anyhow::Resu
 async fn look(targets: &[Target], clients: &Clients, machine: &Machine, within: Duration) -> Report {
     let targets: Vec<(String, Url)> =
         targets.iter().map(|target| (target.name.clone(), target.url.clone())).collect();
-    let known = move || Known { targets: targets.clone(), own: Vec::new() };
-    let report = Arc::new(ArcSwapOption::empty());
-    let told = report.clone();
-    let tell = move |report: Report| told.store(Some(Arc::new(report)));
-    let mut discover = Discover::new(machine.clone(), clients.clone(), Arc::new(known), Arc::new(tell));
-    tokio::time::timeout(within, discover.look()).await.ok();
+    let known = Known { targets, own: Vec::new() };
+    let mut search = Search::new(machine.clone(), clients.clone());
+    let report = tokio::time::timeout(within, search.look(&known)).await.ok().flatten();
     let nothing =
         || Report { found: Vec::new(), view: DiscoveryView { enabled: true, ..DiscoveryView::default() } };
-    report.swap(None).map_or_else(nothing, Arc::unwrap_or_clone)
+    report.unwrap_or_else(nothing)
 }
