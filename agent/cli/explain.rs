@@ -65,11 +65,10 @@ fn explain(topic: &Topic, width: usize) -> String {
 }
 
 fn list(width: usize) -> String {
-    let column = |shrinks_to| Column { title: "", shrinks_to };
     let mut said = String::new();
     for (title, topics) in topics::all() {
         writeln!(said, "{}{title}{:#}", style::BOLD, style::BOLD).ok();
-        let mut grid = Grid::new([column(None), column(Some(20))]);
+        let mut grid = Grid::new([Column::fixed(""), Column::flexible("", 20)]);
         for topic in topics {
             grid.push(vec![Cell::new(topic.name()), Cell::styled(&topic.brief(), style::DIM)]);
         }

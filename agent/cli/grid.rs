@@ -31,10 +31,28 @@ impl Cell {
 /// A column.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column {
-    /// Its head.
-    pub(super) title: &'static str,
-    /// To how many columns of text it may shrink when room is short; `None`: it gives way last.
-    pub(super) shrinks_to: Option<usize>,
+    title: &'static str,
+    /// To how much text it may shrink when room is short; `None`: it gives way last.
+    shrinks_to: Option<usize>,
+    /// When room is shorter still, the columns with a number go, the lowest first.
+    goes: Option<u8>,
+}
+
+impl Column {
+    /// One that keeps its width as long as it can.
+    pub(super) const fn fixed(title: &'static str) -> Column {
+        Column { title, shrinks_to: None, goes: None }
+    }
+
+    /// One that may shrink to so much text.
+    pub(super) const fn flexible(title: &'static str, least: usize) -> Column {
+        Column { title, shrinks_to: Some(least), goes: None }
+    }
+
+    /// The same, left out where there is no room for all; the lowest number first.
+    pub(super) const fn goes(self, order: u8) -> Column {
+        Column { goes: Some(order), ..self }
+    }
 }
 
 /// Rows that share their columns.
@@ -60,10 +78,23 @@ impl Grid {
     pub(super) fn drop_columns_of(&mut self, nothing: &str) {
         for at in (0..self.columns.len()).rev() {
             if self.rows.iter().all(|row| row[at].text == nothing || row[at].text.is_empty()) {
-                self.columns.remove(at);
-                for row in &mut self.rows {
-                    row.remove(at);
-                }
+                self.remove(at);
+            }
+        }
+    }
+
+    /// Leaves out those columns that may go, as long as the others would have to be cut.
+    pub(super) fn drop_columns_to_fit(&mut self, width: usize) {
+        loop {
+            let least = |at: usize| {
+                let natural = self.natural(at);
+                self.columns[at].shrinks_to.map_or(natural, |least| natural.min(least))
+            };
+            let needed: usize = (0..self.columns.len()).map(least).sum();
+            let expendable = (0..self.columns.len()).filter(|at| self.columns[*at].goes.is_some());
+            match expendable.min_by_key(|at| self.columns[*at].goes) {
+                Some(at) if needed > self.room(width) => self.remove(at),
+                _ => return,
             }
         }
     }
@@ -77,18 +108,33 @@ impl Grid {
     }
 
     fn widths(&self, width: usize) -> Vec<usize> {
-        let mut widths: Vec<usize> = (0..self.columns.len())
-            .map(|at| {
-                let cells = self.rows.iter().map(|row| text::width(&row[at].text));
-                cells.chain([text::width(self.columns[at].title)]).max().unwrap_or(0)
-            })
-            .collect();
-        let room = width.saturating_sub(GAP * self.columns.len().saturating_sub(1));
+        let mut widths: Vec<usize> = (0..self.columns.len()).map(|at| self.natural(at)).collect();
+        let room = self.room(width);
         let floors: Vec<usize> =
             self.columns.iter().map(|column| column.shrinks_to.unwrap_or(usize::MAX)).collect();
         shrink(&mut widths, &floors, room);
         shrink(&mut widths, &vec![1; self.columns.len()], room);
         widths
+    }
+}
+
+impl Grid {
+    fn remove(&mut self, at: usize) {
+        self.columns.remove(at);
+        for row in &mut self.rows {
+            row.remove(at);
+        }
+    }
+
+    /// What a column would take if it could.
+    fn natural(&self, at: usize) -> usize {
+        let cells = self.rows.iter().map(|row| text::width(&row[at].text));
+        cells.chain([text::width(self.columns[at].title)]).max().unwrap_or(0)
+    }
+
+    /// What is left for text.
+    fn room(&self, width: usize) -> usize {
+        width.saturating_sub(GAP * self.columns.len().saturating_sub(1))
     }
 }
 
@@ -123,11 +169,9 @@ fn line(cells: &[Cell], widths: &[usize]) -> String {
 mod tests {
     use super::*;
 
-    const FIXED: Option<usize> = None;
-
     fn grid(rows: &[&[&str]]) -> Grid {
-        let column = |title, shrinks_to| Column { title, shrinks_to };
-        let mut grid = Grid::new([column("A", FIXED), column("NAME", Some(4)), column("B", FIXED)]);
+        let columns = [Column::fixed("A"), Column::flexible("NAME", 4), Column::fixed("B").goes(1)];
+        let mut grid = Grid::new(columns);
         for row in rows {
             grid.push(row.iter().map(|text| Cell::new(text)).collect());
         }
@@ -156,6 +200,17 @@ mod tests {
                 assert!(text::width(line) <= width, "{line:?} in {width}");
             }
         }
+    }
+
+    #[test]
+    fn what_may_go_goes_before_anything_is_cut() {
+        let with_room = |width| {
+            let mut grid = grid(&[&["fixed", "name", "expendable"]]);
+            grid.drop_columns_to_fit(width);
+            grid.lines(width, Style::new()).1.remove(0)
+        };
+        assert_eq!(with_room(23), "fixed  name  expendable");
+        assert_eq!(with_room(22), "fixed  name");
     }
 
     #[test]

@@ -62,6 +62,7 @@ impl Topic {
     /// and labels.
     pub(super) fn brief(&self) -> String {
         match self {
+            Self::Metric(spec) if spec.labels.is_empty() => spec.kind.name().to_owned(),
             Self::Metric(spec) => format!("{} {{{}}}", spec.kind.name(), spec.labels.join(", ")),
             Self::Kind(_) | Self::State(_) | Self::Reason(_) => self.about(),
         }

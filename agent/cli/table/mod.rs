@@ -89,8 +89,8 @@ fn nothing(view: &View, width: usize, lines: &mut Vec<String>) {
     let tried = &view.discovery.tried;
     if view.discovery.enabled && !tried.is_empty() {
         lines.push(text::fit("Looked for servers on this machine at:", width));
-        let column = |shrinks_to| Column { title: "", shrinks_to };
-        let mut grid = Grid::new([column(Some(15)), column(Some(12)), column(Some(12))]);
+        let mut grid =
+            Grid::new([Column::flexible("", 15), Column::flexible("", 12), Column::flexible("", 12)]);
         for place in tried.iter().take(SHOWN_PLACES) {
             grid.push([&place.address, &place.outcome, &place.why].map(|text| Cell::new(text)).into());
         }
@@ -119,17 +119,19 @@ fn gpus(view: &View, width: usize, lines: &mut Vec<String>) {
         return;
     }
     lines.push(String::new());
-    let column = |shrinks_to| Column { title: "", shrinks_to };
-    let fixed = column(None);
-    let mut grid = Grid::new([fixed, column(Some(8)), column(None), fixed, fixed, fixed]);
+    let fixed = Column::fixed("");
+    let mut grid = Grid::new([fixed, Column::flexible("", 8), fixed, fixed, fixed.goes(1), fixed.goes(2)]);
     for card in &view.gpus.cards {
         grid.push(card_cells(card));
     }
     grid.drop_columns_of("");
+    grid.drop_columns_to_fit(width);
     lines.extend(grid.lines(width, style::PLAIN).1);
     for backend in failed {
         let why = backend.error.as_deref().or(backend.reason.as_deref()).unwrap_or("no reason told");
-        lines.extend(block(style::DIM, "no GPU told by ", &format!("{}: {why}", backend.name), width));
+        // One line: where there is no GPU at all, this is no news.
+        let what = text::clean(&format!("no GPU is read by {}: {why}", backend.name));
+        lines.push(format!("{}{}{:#}", style::DIM, text::fit(&what, width), style::DIM));
     }
 }
 

@@ -12,20 +12,22 @@ const SHOWN_MODELS: usize = 10;
 /// On less than this, versions are left out.
 const NARROW: usize = 70;
 
+/// An agent that runs for less than this many seconds has seen one poll of a target, or none.
+const YOUNG: i64 = 10;
+
 /// What stands for "it does not say".
 const NOTHING: &str = "-";
 
 /// Every target, the worst first: what does not fit the screen is what is well.
 pub(super) fn table(view: &View, width: usize, lines: &mut Vec<String>) {
-    let column = |title, shrinks_to| Column { title, shrinks_to };
     let mut grid = Grid::new([
-        column("STATE", None),
-        column("TARGET", Some(10)),
-        column("KIND", Some(9)),
-        column("LOADED", None),
-        column("SLOTS", None),
-        column("QUEUE", None),
-        column("SINCE", None),
+        Column::fixed("STATE"),
+        Column::flexible("TARGET", 10),
+        Column::flexible("KIND", 9),
+        Column::fixed("LOADED").goes(2),
+        Column::fixed("SLOTS").goes(3),
+        Column::fixed("QUEUE").goes(4),
+        Column::fixed("SINCE").goes(1),
     ]);
     let mut targets: Vec<&TargetView> = view.targets.iter().collect();
     targets.sort_by(|a, b| b.health().cmp(&a.health()).then_with(|| a.name.cmp(&b.name)));
@@ -33,6 +35,7 @@ pub(super) fn table(view: &View, width: usize, lines: &mut Vec<String>) {
         grid.push(row(view, target, width));
     }
     grid.drop_columns_of(NOTHING);
+    grid.drop_columns_to_fit(width);
     let (head, rows) = grid.lines(width, style::BOLD);
     lines.push(head);
     for (row, target) in rows.into_iter().zip(targets) {
@@ -59,8 +62,14 @@ fn row(view: &View, target: &TargetView, width: usize) -> Vec<Cell> {
         or_nothing(
             (!queued.is_empty()).then(|| queued.iter().fold(0_u64, |a, b| a.saturating_add(*b)).to_string()),
         ),
-        or_nothing(target.state_since.map(|since| words::since(since, view.at))),
+        or_nothing(target.state_since.filter(|_| !young(view)).map(|since| words::since(since, view.at))),
     ]
+}
+
+/// Whether the agent has only just begun to look, or this was the one look of `status` itself: since
+/// when something is so is not known then.
+fn young(view: &View) -> bool {
+    view.at.duration_since(view.agent.started_at).as_secs() < YOUNG
 }
 
 /// `1/12`: models in memory, of those on disk.
@@ -87,6 +96,7 @@ fn trouble(view: &View, target: &TargetView, width: usize, lines: &mut Vec<Strin
     if target.up == Some(false) {
         match target.last_success_at {
             Some(last) => parts.push(format!("last answered {}", words::ago(last, view.at))),
+            None if young(view) => {}
             None => parts.push("has not answered since the agent started".into()),
         }
     }
@@ -95,13 +105,15 @@ fn trouble(view: &View, target: &TargetView, width: usize, lines: &mut Vec<Strin
 
 fn models(view: &View, target: &TargetView, width: usize, lines: &mut Vec<String>) {
     let loaded: Vec<&ModelView> = target.models.iter().filter(|model| model.loaded == Some(true)).collect();
-    let column = |shrinks_to| Column { title: "", shrinks_to };
-    let fixed = column(None);
-    let mut grid = Grid::new([column(Some(12)), fixed, fixed, fixed, fixed, column(Some(6)), fixed]);
+    let fixed = Column::fixed("");
+    let columns =
+        [Column::flexible("", 12), fixed, fixed.goes(1), fixed.goes(2), fixed, fixed, fixed.goes(3)];
+    let mut grid = Grid::new(columns);
     for model in loaded.iter().take(SHOWN_MODELS) {
         grid.push(model_cells(view, model, loaded.len() > 1));
     }
     grid.drop_columns_of("");
+    grid.drop_columns_to_fit(width.saturating_sub(2));
     let (_, rows) = grid.lines(width.saturating_sub(2), style::PLAIN);
     lines.extend(rows.into_iter().map(|row| format!("  {row}")));
     if let Some(more) = more(loaded.len(), SHOWN_MODELS) {

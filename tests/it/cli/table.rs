@@ -1,0 +1,105 @@
+//! The table: golden, on every screen, and with names that are out to break it.
+
+use opsagent::cli::table::{Lost, render};
+use opsagent::cli::text::width;
+use serde_json::json;
+
+use super::fake::Agent;
+use super::{golden, plain, rich, rich_view, run, view_of};
+
+#[test]
+fn the_status_table_is_as_a_person_reads_it() {
+    let agent = Agent::with_view(&rich());
+    let (code, out, err) = run(&["status", &agent.url()]);
+    assert_eq!(code, 2);
+    assert_eq!(err, format!("asked {} (opsagent 0.1.0, up 3 d)\n", agent.url()));
+    golden("status.txt", &out);
+}
+
+#[test]
+fn the_table_fits_every_screen() {
+    for columns in [20, 40, 60, 80, 120, 200] {
+        let table = plain(&render(&rich_view(), &[], columns));
+        for line in table.lines() {
+            assert!(width(line) <= columns, "{columns}: {line}");
+        }
+        for whole in ["100 % VRAM", "unloads in 4 min", "qwen3:32b", "GPU 1", "VRAM 46.6/139.8 GiB"] {
+            assert!(columns < 60 || table.contains(whole), "{whole} in {columns}:\n{table}");
+        }
+    }
+}
+
+#[test]
+fn an_agent_that_just_started_claims_nothing_of_the_time_before() {
+    let mut view = rich_view();
+    view.agent.started_at = view.at;
+    let table = plain(&render(&view, &[], 80));
+    assert!(!table.contains("SINCE") && !table.contains("since the agent started"), "{table}");
+}
+
+#[test]
+fn hostile_names_break_no_screen() {
+    let nasty = [
+        "x".repeat(4096),
+        "\u{1b}[2J\u{1b}]0;owned\u{7}".into(),
+        "two\nlines\r\tand \"quotes\"".into(),
+        "right\u{202e}to\u{2066}left".into(),
+        "模型".repeat(60),
+        format!("z{}", "\u{0301}".repeat(500)),
+        "👩‍👩‍👧‍👦".repeat(30),
+        String::new(),
+    ];
+    for name in nasty {
+        let mut view = rich_view();
+        for target in &mut view.targets {
+            (target.name, target.kind, target.url) = (name.clone(), name.clone(), name.clone());
+            (target.version, target.error) = (Some(name.clone()), Some(name.clone()));
+            for note in &mut target.notes {
+                (note.text, note.remedy) = (name.clone(), Some(name.clone()));
+            }
+            for model in &mut target.models {
+                model.name.clone_from(&name);
+            }
+        }
+        view.gpus.cards[0].name = Some(name.clone());
+        view.agent.config_errors = vec![name.clone()];
+        let lost = [Lost { agent: name.clone(), why: name.clone() }];
+        for columns in [30, 60, 80, 120] {
+            let table = plain(&render(&view, &lost, columns));
+            let lines = table.lines().count();
+            assert!(columns < 60 || lines < 150, "{lines} lines in {columns}");
+            for line in table.lines() {
+                assert!(width(line) <= columns, "{columns}: {line:?}");
+                let bad = |c: char| {
+                    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+                };
+                assert!(!line.contains(bad), "{line:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_demo_says_so_first() {
+    let mut view = view_of(&["coder"]);
+    view["agent"]["demo"] = true.into();
+    view["targets"][0]["demo"] = true.into();
+    let agent = Agent::with_view(&view);
+    let (_, out, _) = run(&["status", &agent.url()]);
+    assert!(out.lines().nth(1).unwrap().starts_with("DEMO: nothing below is real"), "{out}");
+    assert!(out.contains("(demo)"), "{out}");
+}
+
+#[test]
+fn with_no_target_it_says_what_was_tried_and_how_to_go_on() {
+    let mut view = view_of(&[]);
+    view["discovery"]["tried"] = json!([
+        { "address": "127.0.0.1:11434", "why": "default port of ollama", "outcome": "connection refused" }
+    ]);
+    let agent = Agent::with_view(&view);
+    let (code, out, _) = run(&["status", &agent.url()]);
+    assert_eq!(code, 3);
+    for part in ["127.0.0.1:11434  connection refused  default port of ollama", "opsagent run --demo"] {
+        assert!(out.contains(part), "{out}");
+    }
+}

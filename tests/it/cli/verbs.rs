@@ -1,0 +1,115 @@
+//! What holds for every verb: help, usage, pipes, colours; and the verbs that only print.
+
+use std::process::{Command, Stdio};
+
+use opsagent::cli::text::width;
+
+use super::fake::Agent;
+use super::{opsagent, rich, run, told};
+
+#[test]
+fn colours_come_only_where_they_are_wanted() {
+    let agent = Agent::with_view(&rich());
+    let escapes = |vars: &[(&str, &str)]| {
+        let output = opsagent(&["status", &agent.url()]).envs(vars.iter().copied()).output().unwrap();
+        told(&output).1.contains('\u{1b}')
+    };
+    assert!(!escapes(&[]), "a pipe");
+    assert!(escapes(&[("CLICOLOR_FORCE", "1")]));
+    assert!(!escapes(&[("NO_COLOR", "1")]));
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let agent = Agent::with_view(&rich());
+    let verbs =
+        [vec!["explain"], vec!["config"], vec!["man", "status"], vec!["completions", "bash"], vec!["--help"]];
+    for args in verbs {
+        assert_eq!(head(&args), (0, String::new()), "{args:?}");
+    }
+    let (code, err) = head(&["status", &agent.url(), "--watch=10ms"]);
+    assert_eq!((code, err.lines().count()), (0, 1), "{err}");
+}
+
+/// Runs it with a reader that closes the pipe before the first byte; the code and stderr.
+fn head(args: &[&str]) -> (i32, String) {
+    let mut child = opsagent(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let (code, _, err) = told(&child.wait_with_output().unwrap());
+    (code, err)
+}
+
+#[test]
+fn a_full_disk_is_told_once() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = opsagent(&["explain"]).stdout(full).output().unwrap();
+    let (code, _, err) = told(&output);
+    assert_eq!(code, 1);
+    assert!(err.starts_with("opsagent: cannot write to standard output: No space left"), "{err}");
+}
+
+#[test]
+fn wrong_usage_has_its_own_codes() {
+    let cases: [(&[&str], i32); 7] = [
+        (&["stauts"], 64),
+        (&["run", "--nope"], 64),
+        (&["check", "--nope"], 64),
+        (&["status", "--nope"], 3),
+        (&["status", "--timeout", "soon"], 3),
+        (&["run", "--listen", "localhost"], 64),
+        (&["explain", "olama"], 64),
+    ];
+    for (args, code) in cases {
+        let (found, out, err) = run(args);
+        assert_eq!((found, out.as_str()), (code, ""), "{args:?}");
+        assert!(!err.is_empty(), "{args:?}");
+    }
+    assert!(run(&["stauts"]).2.contains("'status'"));
+    assert!(run(&["explain", "olama"]).2.contains("ollama"));
+}
+
+#[test]
+fn help_and_version_are_results() {
+    for args in [vec!["--help"], vec!["-h"], vec!["status", "--help"], vec!["help", "run"], vec!["--version"]]
+    {
+        let (code, out, err) = run(&args);
+        assert_eq!((code, err.as_str()), (0, ""), "{args:?}");
+        assert!(!out.is_empty() && out.lines().all(|line| width(line) <= 100), "{out}");
+    }
+    assert_eq!(run(&["--version"]).1, format!("opsagent {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn completions_are_scripts_that_shells_read() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (code, out, _) = run(&["completions", shell]);
+        assert!(code == 0 && out.contains("status"), "{shell}");
+        // Only these can check without running; the others are looked at where they are installed.
+        if matches!(shell, "bash" | "zsh" | "fish") && Command::new(shell).arg("--version").output().is_ok() {
+            let dir = tempfile::tempdir().unwrap();
+            let file = dir.path().join("opsagent.sh");
+            std::fs::write(&file, out).unwrap();
+            assert!(Command::new(shell).arg("-n").arg(&file).status().unwrap().success(), "{shell}");
+        }
+    }
+}
+
+#[test]
+fn every_verb_has_a_manual_page() {
+    let (code, whole, _) = run(&["man"]);
+    assert!(code == 0 && whole.contains(".TH opsagent 1"), "{whole}");
+    for verb in ["run", "status", "check", "config", "explain", "completions", "man"] {
+        let (code, page, _) = run(&["man", verb]);
+        assert!(code == 0 && page.contains(&format!(".TH opsagent-{verb} 1")), "{verb}: {page}");
+        assert!(page.contains("Examples"), "{verb}");
+    }
+    assert_eq!(run(&["man", "nope"]).0, 64);
+}
+
+#[test]
+fn a_metric_and_a_kind_are_explained_without_a_network() {
+    let (code, out, _) = run(&["explain", "target_up"]);
+    assert!(code == 0 && out.contains("gauge") && out.contains("target, kind"), "{out}");
+    let (code, out, _) = run(&["explain", "ollama"]);
+    assert!(code == 0 && out.contains("11434") && out.contains("contract"), "{out}");
+}
