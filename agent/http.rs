@@ -368,7 +368,7 @@ fn classify(error: &reqwest::Error) -> HttpError {
             return HttpError::Tls(tls.to_string());
         }
         if let Some(io) = cause.downcast_ref::<io::Error>() {
-            if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            if let Some(tls) = tls_within(io) {
                 return HttpError::Tls(tls.to_string());
             }
             match io.kind() {
@@ -397,6 +397,13 @@ fn classify(error: &reqwest::Error) -> HttpError {
         return HttpError::Reset;
     }
     HttpError::Malformed(text)
+}
+
+/// The TLS error that an I/O error wraps, maybe in another one of its like. A chain of `source()`
+/// does not come by it: that of an I/O error begins behind what it wraps.
+fn tls_within(error: &io::Error) -> Option<&rustls::Error> {
+    let inner = error.get_ref()?;
+    inner.downcast_ref().or_else(|| tls_within(inner.downcast_ref()?))
 }
 
 /// An error and its causes in one clause, without the url (it may hold a secret).
