@@ -103,9 +103,12 @@ impl Ways {
 fn why(error: &HttpError) -> NoView {
     NoView::Because(match error {
         HttpError::Refused => return NoView::Refused,
-        HttpError::Unauthorized(_) => "it wants a password: give it as http://USER:PASSWORD@HOST".into(),
+        HttpError::Unauthorized(_) => {
+            "it wants a password: give it in the URL, http://USER:PASSWORD@HOST:PORT".into()
+        }
         HttpError::Status { status: 404, .. } => "it answers, but not as an opsagent (status 404)".into(),
         HttpError::Malformed(what) => format!("it answers, but not as an opsagent: {what}"),
+        HttpError::Tls(what) => format!("TLS: {what} (--ca-file names a certificate to trust)"),
         other => other.to_string(),
     })
 }

@@ -14,6 +14,7 @@ use super::{text, words};
 use crate::app::App;
 use crate::config::{Config, ConfigError};
 use crate::view::{self, View};
+use crate::web::toolkit::WebConfig;
 
 /// What a look brought.
 pub(super) struct Told {
@@ -47,8 +48,10 @@ impl Source {
             return Err(Failure::faults(UNKNOWN, faults, "look"));
         }
         // A fault in a config that nobody named is told only if the config is needed.
-        let listen = config.as_ref().ok().and_then(|config| config.listen.first().copied());
-        let agent = Agent::at(reachable(listen)?);
+        let agent = Agent::at(match &config {
+            Ok(config) => reachable(config.listen.first().copied(), speaks_tls(config))?,
+            Err(_) => reachable(None, false)?,
+        });
         Ok(Source { agents: vec![agent], else_poll: Some(config), ways })
     }
 
@@ -121,8 +124,15 @@ impl Told {
     }
 }
 
+/// Whether an agent with this config speaks TLS. A web config that cannot be read (it may hold
+/// passwords) says nothing.
+fn speaks_tls(config: &Config) -> bool {
+    let web = config.web_config_file.as_deref().map(WebConfig::load);
+    web.is_some_and(|web| web.is_ok_and(|web| web.tls.is_some()))
+}
+
 /// Where an agent that listens there is reached from this machine.
-fn reachable(listen: Option<SocketAddr>) -> Result<Url, Failure> {
+fn reachable(listen: Option<SocketAddr>, tls: bool) -> Result<Url, Failure> {
     let mut address = listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)));
     if address.ip().is_unspecified() {
         address.set_ip(match address {
@@ -130,7 +140,8 @@ fn reachable(listen: Option<SocketAddr>) -> Result<Url, Failure> {
             SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
         });
     }
-    flags::agent(&address.to_string()).map_err(|error| Failure::say(UNKNOWN, error))
+    let scheme = if tls { "https" } else { "http" };
+    flags::agent(&format!("{scheme}://{address}")).map_err(|error| Failure::say(UNKNOWN, error))
 }
 
 #[cfg(test)]
@@ -139,10 +150,10 @@ mod tests {
 
     #[test]
     fn an_agent_that_listens_everywhere_is_asked_on_loopback() {
-        let url = |listen: &str| reachable(Some(listen.parse().unwrap())).unwrap().to_string();
+        let url = |listen: &str| reachable(Some(listen.parse().unwrap()), false).unwrap().to_string();
         assert_eq!(url("0.0.0.0:9000"), "http://127.0.0.1:9000/");
         assert_eq!(url("[::]:10434"), "http://[::1]:10434/");
         assert_eq!(url("10.0.0.7:80"), "http://10.0.0.7/");
-        assert_eq!(reachable(None).unwrap().as_str(), "http://127.0.0.1:10434/");
+        assert_eq!(reachable(None, true).unwrap().as_str(), "https://127.0.0.1:10434/");
     }
 }

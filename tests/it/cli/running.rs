@@ -116,6 +116,36 @@ fn status_finds_the_agent_where_the_config_says_it_listens() {
 }
 
 #[test]
+fn an_agent_behind_tls_and_a_password_is_asked_with_both() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(path("cert.pem"), made.cert.pem()).unwrap();
+    std::fs::write(path("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let hash = bcrypt::hash("geheim", 4).unwrap();
+    let web = format!(
+        "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\nbasic_auth_users:\n  me: {hash}\n"
+    );
+    std::fs::write(path("web.yml"), web).unwrap();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let config = format!("listen = \"{listen}\"\ndiscover = false\nweb_config_file = \"web.yml\"\n");
+    std::fs::write(path("opsagent.toml"), config).unwrap();
+    let (config, ca) = (path("opsagent.toml"), path("cert.pem"));
+    let agent = Running::start(&["run", "--config", &config]);
+    assert!(agent.first.contains(&format!("listens on https://{listen}/")), "{}", agent.first);
+    let cases: [(&[&str], &str); 3] = [
+        (&["status", "--config", &config], "--ca-file"),
+        (&["status", "--config", &config, "--ca-file", &ca], "it wants a password"),
+        (&["status", "--ca-file", &ca, &format!("https://me:geheim@{listen}")], "asked https://127.0.0.1:"),
+    ];
+    for (args, said) in cases {
+        let (code, _, err) = run(args);
+        assert!(code == 3 && err.contains(said), "{code}: {err}");
+    }
+    assert_eq!(agent.end("TERM").0, 0);
+}
+
+#[test]
 fn two_agents_on_one_port_is_told_to_the_second() {
     let file = config("discover = false\n");
     let path = file.path().to_str().unwrap();
