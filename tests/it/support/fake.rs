@@ -1,6 +1,5 @@
 //! Fake servers that answer with recorded bodies, and can be told to misbehave while they run.
 //! They write to the socket themselves, byte for byte: a web framework would mend the heads.
-#![allow(dead_code, reason = "a toolbox: what one test does not need another will")]
 
 use std::collections::HashMap;
 use std::future::pending;

@@ -1,6 +1,5 @@
 //! The fakes that stand for real servers, each with the routes that were recorded of it (or, where
 //! there is none to be had, that are documented: see `tests/fixtures/README.md`).
-#![allow(dead_code, reason = "a toolbox: what one test does not need another will")]
 
 use super::fake::{Answer, Fake, plain};
 use super::fixture::Recorded;
