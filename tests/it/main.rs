@@ -9,6 +9,7 @@ mod browser;
 mod catalogue;
 mod cli;
 mod config;
+mod connections;
 mod demo;
 mod discover;
 mod fakes;
