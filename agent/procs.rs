@@ -138,19 +138,8 @@ impl Machine {
     /// # Errors
     /// The table of sockets cannot be read.
     pub fn listeners(&self, owners: &[Process]) -> io::Result<Vec<Listener>> {
-        let mut sockets: HashMap<u64, SocketAddr> = HashMap::new();
-        let mut order = Vec::new();
-        let me = ProcProcess::new_with_root(self.root.join("self")).map_err(io::Error::other)?;
-        // A kernel without IPv6 has no second table.
-        let entries = me.tcp().map_err(io::Error::other)?.into_iter().chain(me.tcp6().unwrap_or_default());
-        for entry in entries {
-            if entry.state == procfs::net::TcpState::Listen
-                && sockets.insert(entry.inode, entry.local_address).is_none()
-            {
-                order.push(entry.inode);
-            }
-        }
-        let wanted: HashSet<u64> = sockets.keys().copied().collect();
+        let sockets = self.listening()?;
+        let wanted: HashSet<u64> = sockets.iter().map(|(_, inode)| *inode).collect();
         let mut holders: HashMap<u64, u32> = HashMap::new();
         for owner in owners {
             for inode in self.sockets_of(owner.pid) {
@@ -160,9 +149,10 @@ impl Machine {
                 }
             }
         }
-        Ok(order
+        let held = |inode| holders.get(&inode).copied();
+        Ok(sockets
             .into_iter()
-            .map(|inode| Listener { address: sockets[&inode], inode, pid: holders.get(&inode).copied() })
+            .map(|(address, inode)| Listener { address, inode, pid: held(inode) })
             .collect())
     }
 
