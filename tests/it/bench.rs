@@ -1,7 +1,6 @@
 //! The bench itself: the servers that the other tests trust to be real start, answer and go, and the tiny model
 //! says what it says on paper.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,13 +8,6 @@ use serde_json::{Value, json};
 use crate::support::process::{alive, arguments, free_port};
 use crate::support::real::{Alertmanager, LlamaServer, Ollama, Prometheus, installed, smollm2};
 use crate::support::tiny_model::TinyModel;
-
-fn written(model: &TinyModel) -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tiny.gguf");
-    model.write(&path);
-    (folder, path)
-}
 
 /// Polls until it holds; a minute, because the machine may be busy.
 fn eventually(what: &str, holds: impl Fn() -> bool) {
@@ -46,7 +38,7 @@ fn the_tiny_models_probabilities_are_those_of_its_text() {
 fn noise_changes_what_the_tiny_model_says_and_not_its_size() {
     let (exact, noisy) = (TinyModel::new(), TinyModel::new().noise(1.0, 2));
     assert_ne!(exact.greedy("", 32), noisy.greedy("", 32));
-    let [(_one, exact), (_other, noisy)] = [written(&exact), written(&noisy)];
+    let [(_one, exact), (_other, noisy)] = [exact.saved(), noisy.saved()];
     assert_eq!(exact.metadata().unwrap().len(), noisy.metadata().unwrap().len());
 }
 
@@ -54,7 +46,7 @@ fn noise_changes_what_the_tiny_model_says_and_not_its_size() {
 #[ignore = "real parts: run tests/run"]
 fn llama_server_answers_as_the_tiny_model_does_on_paper() {
     for model in [TinyModel::new(), TinyModel::new().noise(1.0, 2), TinyModel::new().layers(3)] {
-        let (_folder, path) = written(&model);
+        let (_folder, path) = model.saved();
         let server = LlamaServer::start(&path, &[]);
         let answer = server.complete("the capital o", 40);
         assert_eq!(answer["content"], model.greedy("the capital o", 40), "{answer}");
@@ -68,7 +60,7 @@ fn llama_server_answers_as_the_tiny_model_does_on_paper() {
 #[test]
 #[ignore = "real parts: run tests/run"]
 fn llama_server_pauses_stops_and_starts_again_on_its_port() {
-    let (_folder, path) = written(&TinyModel::new());
+    let (_folder, path) = TinyModel::new().saved();
     let mut server = LlamaServer::start(&path, &["--metrics", "--alias", "tiny"]);
     assert!(server.get("/metrics").contains("llamacpp:tokens_predicted_total"));
     assert!(server.get("/v1/models").contains(r#""id":"tiny""#));
@@ -111,7 +103,7 @@ fn a_router_starts_a_child_for_the_model_it_is_asked_for() {
 #[ignore = "real parts: run tests/run"]
 fn ollama_runs_the_tiny_model_in_a_child_that_goes_with_it() {
     let model = TinyModel::new();
-    let (_folder, path) = written(&model);
+    let (_folder, path) = model.saved();
     let mut ollama = Ollama::start(&[("LLAMA_ARG_ENDPOINT_METRICS", "1")]);
     ollama.create("tiny", &path, &["TEMPLATE {{ .Prompt }}"]);
     let answer = ollama.generate("tiny", "the capital o", 12);

@@ -1,6 +1,5 @@
 //! A real llama-server, polled: plain, with a key, without metrics, asleep, as a router, hung.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use opsagent::sample::ServerState;
@@ -10,17 +9,10 @@ use crate::support::eye::{Eye, has_note, model};
 use crate::support::real::LlamaServer;
 use crate::support::tiny_model::TinyModel;
 
-fn tiny() -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tiny.gguf");
-    TinyModel::new().write(&path);
-    (folder, path)
-}
-
 #[tokio::test]
 #[ignore = "real parts: run tests/run"]
 async fn tokens_slots_and_context_are_told_and_go_on_over_a_restart() {
-    let (_folder, path) = tiny();
+    let (_folder, path) = TinyModel::new().saved();
     let mut server = LlamaServer::start(&path, &["--metrics", "--alias", "tiny", "-np", "2", "-c", "1024"]);
     let mut eye = Eye::on("auto", &server.url());
     server.complete("the capital o", 9);
@@ -45,7 +37,7 @@ async fn tokens_slots_and_context_are_told_and_go_on_over_a_restart() {
 #[tokio::test]
 #[ignore = "real parts: run tests/run"]
 async fn with_a_key_it_is_recognised_and_says_unauthorized_until_it_gets_it() {
-    let (_folder, path) = tiny();
+    let (_folder, path) = TinyModel::new().saved();
     let server = LlamaServer::start(&path, &["--metrics", "--api-key", "secret", "--alias", "tiny"]);
     let view = Eye::on("auto", &server.url()).look().await;
     assert_eq!((view.up, view.reason.as_deref()), (Some(false), Some("unauthorized")), "{view:#?}");
@@ -57,7 +49,7 @@ async fn with_a_key_it_is_recognised_and_says_unauthorized_until_it_gets_it() {
 #[tokio::test]
 #[ignore = "real parts: run tests/run"]
 async fn without_metrics_slots_are_told_and_the_remedy() {
-    let (_folder, path) = tiny();
+    let (_folder, path) = TinyModel::new().saved();
     let server = LlamaServer::start(&path, &["--alias", "tiny"]);
     let view = Eye::on("auto", &server.url()).look().await;
     assert_eq!((view.up, view.state), (Some(true), Some(ServerState::Ready)));
@@ -69,7 +61,7 @@ async fn without_metrics_slots_are_told_and_the_remedy() {
 #[tokio::test]
 #[ignore = "real parts: run tests/run"]
 async fn a_sleeping_model_stays_asleep_and_a_waking_one_falls_asleep_under_polls() {
-    let (_folder, path) = tiny();
+    let (_folder, path) = TinyModel::new().saved();
     let server = LlamaServer::start(&path, &["--metrics", "--alias", "tiny", "--sleep-idle-seconds", "2"]);
     server.complete("the capital o", 4);
     let mut eye = Eye::on("auto", &server.url());
@@ -118,7 +110,7 @@ async fn a_router_with_no_model_loaded_loads_none_and_tells_of_those_that_are() 
 #[tokio::test]
 #[ignore = "real parts: run tests/run"]
 async fn a_server_stopped_in_mid_work_is_hung_and_comes_back() {
-    let (_folder, path) = tiny();
+    let (_folder, path) = TinyModel::new().saved();
     let server = LlamaServer::start(&path, &["--metrics", "--alias", "tiny"]);
     let mut eye = Eye::with("auto", &server.url(), |target| target.timeout = Duration::from_millis(500));
     assert_eq!(eye.look().await.state, Some(ServerState::Ready));

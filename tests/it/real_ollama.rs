@@ -1,6 +1,5 @@
 //! A real Ollama, polled: what its children tell, what it survives, and that it feels nothing.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use opsagent::sample::ServerState;
@@ -14,9 +13,7 @@ use crate::support::tiny_model::TinyModel;
 const NAME: &str = "tiny:latest";
 
 fn started(env: &[(&str, &str)]) -> (tempfile::TempDir, Ollama) {
-    let folder = tempfile::tempdir().unwrap();
-    let path: PathBuf = folder.path().join("tiny.gguf");
-    TinyModel::new().write(&path);
+    let (folder, path) = TinyModel::new().saved();
     let ollama = Ollama::start(env);
     ollama.create("tiny", &path, &["TEMPLATE {{ .Prompt }}"]);
     (folder, ollama)

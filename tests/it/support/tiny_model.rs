@@ -9,7 +9,7 @@
 //! the answer in one, so at temperature 1 both finish reasons occur; at temperature 0 an answer ends only by its
 //! length.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::gguf::{self, Gguf};
 
@@ -116,6 +116,14 @@ impl TinyModel {
         self.describe(&mut out);
         self.weights(&mut out);
         std::fs::write(path, out.bytes()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+
+    /// Writes it into a folder of its own, which goes when the first value goes.
+    pub fn saved(&self) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("tiny.gguf");
+        self.write(&path);
+        (folder, path)
     }
 
     fn describe(&self, out: &mut Gguf) {
