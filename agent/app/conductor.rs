@@ -195,7 +195,8 @@ impl Conductor {
             if self.running.contains_key(&target.name) {
                 continue;
             }
-            tracing::info!(target = target.name, kind = ?target.kind, url = %target.shown_url(), "found a server");
+            let kind = target.kind.map_or("unknown", |kind| kind.name);
+            tracing::info!(target = target.name, kind, url = target.shown_url(), "found a server");
             if let Err(error) = self.watch(&target, Duration::ZERO) {
                 tracing::warn!(target = target.name, %error, "a server that was found cannot be watched");
             }

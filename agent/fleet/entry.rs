@@ -73,6 +73,11 @@ impl Entry {
         }
     }
 
+    /// The state that the last poll left it in.
+    pub(super) fn state(&self) -> Option<ServerState> {
+        self.state.map(|(state, _)| state)
+    }
+
     /// Takes what came of a poll; says how many models were left out for the limit.
     pub(super) fn record(
         &mut self,
@@ -109,6 +114,13 @@ impl Entry {
         }
         self.last = Some(Polled { at, when: now, took, result, left_out });
         left_out
+    }
+
+    /// How long the outcome of a poll is shown as current. A failure stands while the next poll
+    /// waits for its answer, else a target that hangs would be now down, now unknown.
+    fn current_for(&self, success: bool) -> Duration {
+        let beats = self.target.every * STALE_BEATS;
+        if success { beats } else { beats + self.target.timeout * STALE_BEATS }
     }
 
     /// For how long it has not answered: `None` while it does.
@@ -192,10 +204,9 @@ impl Entry {
     }
 
     pub(super) fn view(&self, now: Instant) -> TargetView {
-        let fresh = self
-            .last
-            .as_ref()
-            .filter(|polled| now.saturating_duration_since(polled.when) <= self.target.every * STALE_BEATS);
+        let fresh = self.last.as_ref().filter(|polled| {
+            now.saturating_duration_since(polled.when) <= self.current_for(polled.result.is_ok())
+        });
         let sample = fresh.and_then(|polled| polled.result.as_ref().ok());
         let error = fresh.and_then(|polled| polled.result.as_ref().err());
         let state = fresh.and(self.state);

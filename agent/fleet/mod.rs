@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::http::HttpError;
 use crate::metrics::Counted;
-use crate::sample::{GpuSample, ServerSample};
+use crate::sample::{GpuSample, ServerSample, ServerState};
 use crate::servers::Target;
 use crate::view::{AgentView, BackendView, DiscoveryView, GpuView, GpusView, SCHEMA_VERSION, View};
 
@@ -95,14 +95,22 @@ impl Fleet {
         self.counted().forget_target(target);
     }
 
-    /// What came of one poll.
-    pub fn record_poll(&self, target: &str, result: Result<ServerSample, HttpError>, took: Duration) {
+    /// What came of one poll. If it changed the target's state: the state before and the one now.
+    pub fn record_poll(
+        &self,
+        target: &str,
+        result: Result<ServerSample, HttpError>,
+        took: Duration,
+    ) -> Option<(Option<ServerState>, ServerState)> {
         let reason = result.as_ref().err().map(HttpError::reason);
         let mut known = self.lock();
         let max_models = known.max_models;
-        let Some(entry) = known.targets.get_mut(target) else { return };
+        let entry = known.targets.get_mut(target)?;
+        let before = entry.state();
         let left_out = entry.record(result, took, Instant::now(), Timestamp::now(), max_models);
+        let now = entry.state().filter(|now| before != Some(*now));
         self.counted().count_poll(target, reason, left_out);
+        now.map(|now| (before, now))
     }
 
     /// What came of one read of the GPUs by one backend.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::fleet::Fleet;
 use crate::http::HttpError;
 use crate::jobs::Job;
+use crate::sample::ServerState;
 use crate::servers::Server;
 
 /// Beyond a question's own time limit, a poll of several questions may take this much more before
@@ -40,7 +41,26 @@ impl PollServer {
             Ok(result) => result,
             Err(_) => Err(HttpError::Timeout(self.limit)),
         };
-        self.fleet.record_poll(&self.target, result, start.elapsed());
+        let why = result.as_ref().err().map(ToString::to_string);
+        if let Some((before, now)) = self.fleet.record_poll(&self.target, result, start.elapsed()) {
+            self.tell(before, now, why);
+        }
+    }
+
+    /// Says a change of state, but not that of a server at work: from ready to busy and back is
+    /// what it is for.
+    fn tell(&self, before: Option<ServerState>, now: ServerState, why: Option<String>) {
+        let at_work = |state| matches!(state, ServerState::Ready | ServerState::Busy);
+        if before.is_some_and(at_work) && at_work(now) {
+            return;
+        }
+        let (target, before, now) =
+            (self.target.as_str(), before.map_or("unknown", ServerState::name), now.name());
+        if let Some(why) = why {
+            tracing::warn!(target, why, "{target}: {before} -> {now}");
+        } else {
+            tracing::info!(target, "{target}: {before} -> {now}");
+        }
     }
 }
 
