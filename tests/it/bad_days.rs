@@ -1,13 +1,18 @@
 //! Bad days of servers, seen through a whole agent: what its page says, and that nothing else suffers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use opsagent::app::{App, Options};
+use opsagent::config::Config;
+use opsagent::jobs::Jobs;
 use opsagent::sample::ServerState;
 use opsagent::servers::Target;
+use opsagent::web::toolkit::WebConfig;
 use tokio::time::Instant;
 
 use crate::support::agent::{Agent, config, target, value};
+use crate::support::authority::Authority;
 use crate::support::eye::{Eye, has_note};
 use crate::support::fake::{Answer, Fake, plain};
 use crate::support::fixture::recorded;
@@ -174,4 +179,69 @@ async fn a_client_that_never_ends_its_request_does_not_hold_a_stop() {
     let start = Instant::now();
     agent.stop().await;
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+/// An agent with a page of megabytes, and a client that asks for it again and again and reads nothing.
+async fn with_a_client_that_never_reads(grace: Duration) -> (App, tokio::net::TcpStream, Fake) {
+    use tokio::io::AsyncWriteExt as _;
+    let fake = Fake::ollama("0.34.0").await;
+    let all: Vec<String> = (0..8_000).map(|n| format!(r#"{{"name":"model-{n:05}"}}"#)).collect();
+    fake.set("/api/tags", Answer::json(format!(r#"{{"models":[{}]}}"#, all.join(","))));
+    let config = Config { grace, max_models: 8_000, ..config(vec![target("box", "ollama", fake.url())]) };
+    let app = App::start(config, Options::default()).await.unwrap();
+    let fleet = app.fleet().clone();
+    while fleet.view().targets[0].up != Some(true) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut client = tokio::net::TcpStream::connect(app.addresses()[0]).await.unwrap();
+    let ask = "GET /api/v1/view HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20);
+    client.write_all(ask.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    (app, client, fake)
+}
+
+#[tokio::test]
+async fn a_stop_waits_no_longer_than_the_grace_and_says_how_many_it_cut() {
+    let (app, _client, _fake) = with_a_client_that_never_reads(Duration::from_secs(1)).await;
+    let start = Instant::now();
+    let cut = app.run(async {}, std::future::pending()).await;
+    assert!(cut >= 1, "the client's answers were in flight");
+    assert!(start.elapsed() >= Duration::from_secs(1), "the grace was given");
+}
+
+#[tokio::test]
+async fn a_second_word_cuts_at_once() {
+    let (app, _client, _fake) = with_a_client_that_never_reads(Duration::from_secs(600)).await;
+    let cut = app.run(async {}, tokio::time::sleep(Duration::from_millis(200))).await;
+    assert!(cut >= 1, "the client's answers were in flight");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_is_told_and_its_authority_is_the_cure() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let (certificate, key) = authority.server();
+    for (name, text) in [
+        ("cert.pem", certificate),
+        ("key.pem", key),
+        ("web.yml", "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n".to_owned()),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    // The agent's own listener stands for a server behind TLS: what it serves is a list of models.
+    let jobs = Jobs::new(Arc::new(|_| {}));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+    let models = || async { axum::Json(serde_json::json!({ "object": "list", "data": [{ "id": "m" }] })) };
+    let router = axum::Router::new().route("/v1/models", axum::routing::get(models));
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let web = WebConfig::load(&folder.path().join("web.yml")).unwrap().shared();
+    jobs.serve(opsagent::web::tls::serve(listener, router, web, jobs.stopping()));
+
+    let view = Eye::on("auto", &url).look().await;
+    assert_eq!((view.up, view.reason.as_deref()), (Some(false), Some("tls")), "{view:#?}");
+    let trusting = |target: &mut Target| target.ca_pem = Some(authority.pem().into_bytes());
+    let view = Eye::with("auto", &url, trusting).look().await;
+    assert_eq!((view.up, view.kind.as_str()), (Some(true), "openai"), "{view:#?}");
+    jobs.stop(Duration::from_millis(100), std::future::pending()).await;
 }

@@ -17,6 +17,7 @@ mod gpus;
 mod guard;
 mod metrics_page;
 mod page;
+mod real_clock;
 mod real_discover;
 mod real_llama_cpp;
 mod real_main_job;
