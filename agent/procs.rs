@@ -124,6 +124,20 @@ impl Machine {
         })
     }
 
+    /// The ids of a process's children, by the kernel's list of each of its threads. `None` where
+    /// this kernel keeps no such list, or the process is gone.
+    pub fn children(&self, pid: u32) -> Option<Vec<u32>> {
+        let mut children = None;
+        for thread in std::fs::read_dir(self.root.join(pid.to_string()).join("task")).ok()?.flatten() {
+            // A thread may end while it is looked at; its children are another's then.
+            if let Ok(list) = std::fs::read_to_string(thread.path().join("children")) {
+                let pids = list.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok());
+                children.get_or_insert_with(Vec::new).extend(pids);
+            }
+        }
+        children
+    }
+
     /// A variable of a process's environment. `Err`: the environment cannot be read (another user's).
     pub fn variable(&self, pid: u32, name: &str) -> io::Result<Option<String>> {
         let environ = std::fs::read(self.root.join(pid.to_string()).join("environ"))?;

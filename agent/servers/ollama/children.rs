@@ -19,7 +19,7 @@ const CHILD_TIMEOUT: Duration = Duration::from_secs(3);
 const MOST: usize = 32;
 
 /// An Ollama's process and its children.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Family {
     pub(super) ollama: Process,
     pub(super) children: Vec<Child>,
@@ -69,8 +69,27 @@ impl Family {
         Some(Family {
             ollama: ollama.clone(),
             children: own,
-            orphans: others.into_iter().filter(|child| !parent(&child.process)).collect(),
+            orphans: others
+                .into_iter()
+                .filter(|child| child.is_ollamas() && !parent(&child.process))
+                .collect(),
             alone: ollamas.len() == 1,
+        })
+    }
+
+    /// The same family as it is now, without a look at every process: whether its Ollama still runs,
+    /// and its children by the kernel's own list. `None`: it has to be found anew.
+    pub(super) fn again(&self, machine: &Machine) -> Option<Family> {
+        let same = |process: &Process| machine.process(process.pid).as_ref() == Some(process);
+        if !same(&self.ollama) {
+            return None;
+        }
+        let children = machine.children(self.ollama.pid)?;
+        Some(Family {
+            ollama: self.ollama.clone(),
+            children: children.into_iter().filter_map(|pid| Child::of(&machine.process(pid)?)).collect(),
+            orphans: self.orphans.iter().filter(|orphan| same(&orphan.process)).cloned().collect(),
+            alone: self.alone,
         })
     }
 
@@ -93,6 +112,12 @@ impl Child {
         let blob = Blob::of_path(process.option(&["--model", "-m"])?)?;
         let port = process.option(&["--port"])?.parse().ok()?;
         process.name.contains("llama-server").then(|| Child { process: process.clone(), port, blob })
+    }
+
+    /// Whether it was started as only Ollama does; somebody may run a llama-server on one of its
+    /// files by hand.
+    fn is_ollamas(&self) -> bool {
+        ["--no-webui", "--offline"].iter().all(|flag| self.process.args.iter().any(|arg| arg == flag))
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::{Endpoint, Kind, Server};
 use crate::http::HttpError;
+use crate::procs::Machine;
 use crate::sample::{ModelSample, Note, ServerSample, ServerState};
 
 mod blobs;
@@ -45,6 +46,9 @@ const TAGS_SOONEST: Duration = Duration::from_secs(10);
 const PS_IS_SAFE: (u64, u64, u64) = (0, 32, 4);
 const PS_EVERY_UNSAFE: Duration = Duration::from_secs(10);
 
+/// A look at every process of a machine costs milliseconds.
+const FAMILY_EVERY: Duration = Duration::from_secs(60);
+
 /// From this version on models run in child llama-servers.
 const HAS_CHILDREN: (u64, u64, u64) = (0, 30, 0);
 
@@ -54,6 +58,7 @@ struct Ollama {
     ps: Option<(Instant, Ps)>,
     version: Option<String>,
     blobs: Blobs,
+    family: Option<(Instant, Family)>,
     children: Children,
 }
 
@@ -71,6 +76,7 @@ impl Ollama {
             ps: None,
             version: None,
             blobs: Blobs::default(),
+            family: None,
             children: Children::default(),
         }
     }
@@ -128,6 +134,18 @@ impl Ollama {
         Ok(())
     }
 
+    /// The Ollama's process and its children. Found among all processes once a minute, which is
+    /// how soon an orphan is seen; in between its own children are enough.
+    fn family(&mut self, machine: &Machine, port: u16) -> Option<Family> {
+        let known = self.family.take().filter(|(found, _)| found.elapsed() < FAMILY_EVERY);
+        let (found, family) = match known.and_then(|(found, family)| Some((found, family.again(machine)?))) {
+            Some(known) => known,
+            None => (Instant::now(), Family::find(machine, port)?),
+        };
+        self.family = Some((found, family.clone()));
+        Some(family)
+    }
+
     async fn look_at_children(&mut self, sample: &mut ServerSample) {
         let version = parsed(sample.version.as_deref());
         let old = version.is_some_and(|version| version < HAS_CHILDREN && version != (0, 0, 0));
@@ -136,7 +154,7 @@ impl Ollama {
             return;
         };
         let port = self.endpoint.http.base().port_or_known_default().unwrap_or(0);
-        let Some(family) = Family::find(&machine, port) else {
+        let Some(family) = self.family(&machine, port) else {
             sample.notes.push(if old { tells_nothing() } else { process_unseen() });
             return;
         };
