@@ -98,3 +98,15 @@ fn readme_has_the_table_of_metrics() {
         assert!(table == wanted, "README's table is not the catalogue's: UPDATE_GOLDEN=1 writes it anew");
     }
 }
+
+#[test]
+fn the_readmes_first_config_is_one_that_is_taken() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let block = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("coder.token"), "a-token\n").unwrap();
+    let authority = crate::support::authority::Authority::new();
+    std::fs::write(folder.path().join("our-ca.pem"), authority.pem()).unwrap();
+    let config = opsagent::config::Config::parse(&folder.path().join("opsagent.toml"), block).unwrap();
+    assert_eq!(config.targets.len(), 2);
+}
