@@ -106,7 +106,7 @@ pub struct ModelSample {
     /// Requests that wait for a slot.
     pub queue_depth: Option<u64>,
     /// The server's own totals, as raw as it tells them: they start anew with the process.
-    pub counters: Counters,
+    pub counters: Totals,
     /// What counts: changes whenever the process that holds the counters is another one
     /// (`pid:starttime`). `None`: unknown, and a total that falls is the only sign of a restart.
     pub incarnation: Option<String>,
@@ -117,9 +117,10 @@ pub struct ModelSample {
     pub child: Option<ChildSample>,
 }
 
-/// A server's own totals of one model, since its process started.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Counters {
+/// Totals of one model: in a sample as its server tells them, from the start of the process on; in
+/// the view as sums that only grow while the agent runs, whatever the processes do.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Totals {
     /// Requests finished.
     pub requests: Option<f64>,
     /// Prompt tokens processed, without those out of the cache.
@@ -139,7 +140,7 @@ pub struct Counters {
 }
 
 /// The llama-server that an Ollama runs a model in.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ChildSample {
     /// Its process id. `None`: the model is listed, but no process runs it.
     pub pid: Option<u32>,
@@ -190,7 +191,7 @@ impl Note {
 }
 
 /// What one read of a GPU saw. Thin on purpose: a card's whole story is told later.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct GpuSample {
     /// The card's UUID, which stays when indices change.
     pub uuid: String,
@@ -199,7 +200,7 @@ pub struct GpuSample {
     /// Product name.
     pub name: Option<String>,
     /// `nvidia`, `amd`, `intel`.
-    pub vendor: &'static str,
+    pub vendor: String,
     /// Driver version.
     pub driver: Option<String>,
     /// PCI address.

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use crate::sample::{ChildSample, GpuSample, Totals};
 use crate::sample::{Note, NoteLevel, ServerState};
 
 mod merge;
@@ -167,39 +168,7 @@ pub struct ModelView {
     /// Totals, kept over restarts of the server while the agent runs.
     pub totals: Totals,
     /// The process that runs it for the server.
-    pub child: Option<ChildView>,
-}
-
-/// Totals of one model that only grow while the agent runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Totals {
-    /// Requests finished.
-    pub requests: Option<f64>,
-    /// Prompt tokens processed, without those out of the cache.
-    pub prompt_tokens: Option<f64>,
-    /// Prompt tokens reused from the cache.
-    pub cached_tokens: Option<f64>,
-    /// Tokens generated.
-    pub output_tokens: Option<f64>,
-    /// Seconds spent on prompts.
-    pub prompt_seconds: Option<f64>,
-    /// Seconds spent generating.
-    pub decode_seconds: Option<f64>,
-    /// Tokens drafted by speculative decoding.
-    pub draft_tokens: Option<f64>,
-    /// Drafted tokens that were accepted.
-    pub draft_accepted_tokens: Option<f64>,
-}
-
-/// The process that runs a model for an Ollama.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ChildView {
-    /// Its process id. `None`: the model is listed, but no process runs it.
-    pub pid: Option<u32>,
-    /// Whether it answers.
-    pub up: bool,
-    /// Whether its `/metrics` is on.
-    pub metrics: Option<bool>,
+    pub child: Option<ChildSample>,
 }
 
 /// The GPUs of this machine.
@@ -208,7 +177,7 @@ pub struct GpusView {
     /// How each backend that was tried fared.
     pub backends: Vec<BackendView>,
     /// The cards.
-    pub cards: Vec<GpuView>,
+    pub cards: Vec<GpuSample>,
 }
 
 /// One way to read GPUs.
@@ -224,41 +193,6 @@ pub struct BackendView {
     pub error: Option<String>,
     /// How long the last read took, seconds.
     pub read_duration_seconds: Option<f64>,
-}
-
-/// One GPU.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct GpuView {
-    /// Its UUID.
-    pub uuid: String,
-    /// Index in the driver's order.
-    pub index: Option<u32>,
-    /// Product name.
-    pub name: Option<String>,
-    /// `nvidia`, `amd`, `intel`.
-    pub vendor: String,
-    /// Driver version.
-    pub driver: Option<String>,
-    /// PCI address.
-    pub pci: Option<String>,
-    /// VBIOS version.
-    pub vbios: Option<String>,
-    /// Part of the time it computed, 0..1.
-    pub utilization_ratio: Option<f64>,
-    /// Memory, bytes.
-    pub memory_total_bytes: Option<u64>,
-    /// Memory in use, bytes.
-    pub memory_used_bytes: Option<u64>,
-    /// Memory free, bytes.
-    pub memory_free_bytes: Option<u64>,
-    /// Temperature of the die, Celsius.
-    pub temperature_celsius: Option<f64>,
-    /// Power now, watts.
-    pub power_watts: Option<f64>,
-    /// Power limit, watts.
-    pub power_limit_watts: Option<f64>,
-    /// Energy since the driver was loaded, joules.
-    pub energy_joules: Option<f64>,
 }
 
 /// How a target, or all together, fares: what monitoring plugins call a state.

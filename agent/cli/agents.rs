@@ -9,7 +9,7 @@ use url::Url;
 
 use super::flags::DEFAULT_PORT;
 use super::text;
-use crate::http::{Access, Clients, HttpError, read_pem};
+use crate::http::{Access, Clients, HttpError};
 use crate::view::{SCHEMA_VERSION, View};
 
 /// A running agent, as far as its address goes.
@@ -71,7 +71,7 @@ impl Ways {
     /// The file of certificates cannot be read.
     pub(super) fn new(ca_file: Option<&Path>, timeout: Duration) -> anyhow::Result<Ways> {
         let ca_pem = ca_file
-            .map(|file| read_pem(file).with_context(|| format!("cannot read {}", file.display())))
+            .map(|file| std::fs::read(file).with_context(|| format!("cannot read {}", file.display())))
             .transpose()?;
         Ok(Ways { clients: Clients::new(), ca_pem, timeout })
     }

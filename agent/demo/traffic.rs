@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::sample::{Counters, ModelSample};
+use crate::sample::{ModelSample, Totals};
 
 /// The simulation's step. Fine enough that a poll a second sees every change.
 const STEP: Duration = Duration::from_millis(100);
@@ -30,7 +30,7 @@ pub(super) struct Traffic {
     slots: Vec<Option<Request>>,
     queue: VecDeque<Request>,
     now: Duration,
-    counters: Counters,
+    counters: Totals,
     active: Duration,
 }
 
@@ -53,14 +53,14 @@ impl Traffic {
             slots: vec![None; slots],
             queue,
             now: start,
-            counters: Counters {
+            counters: Totals {
                 requests: Some(before),
                 prompt_tokens: Some(before * 420.0),
                 cached_tokens: Some(before * 260.0),
                 output_tokens: Some(before * 190.0),
                 prompt_seconds: Some(before * 420.0 / PROMPT_SPEED),
                 decode_seconds: Some(before * 190.0 / OUTPUT_SPEED),
-                ..Counters::default()
+                ..Totals::default()
             },
             active: start,
         };
@@ -96,7 +96,7 @@ impl Traffic {
             slots: Some(self.slots.len() as u32),
             slots_busy: Some(self.busy()),
             queue_depth: Some(self.queue.len() as u64),
-            counters: Counters {
+            counters: Totals {
                 prompt_tokens: whole(sum.prompt_tokens),
                 output_tokens: whole(sum.output_tokens),
                 ..sum

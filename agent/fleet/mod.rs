@@ -11,7 +11,7 @@ use crate::http::HttpError;
 use crate::metrics::Counted;
 use crate::sample::{GpuSample, ServerSample, ServerState};
 use crate::servers::Target;
-use crate::view::{AgentView, BackendView, DiscoveryView, GpuView, GpusView, SCHEMA_VERSION, View};
+use crate::view::{AgentView, BackendView, DiscoveryView, GpusView, SCHEMA_VERSION, View};
 
 mod entry;
 mod label;
@@ -49,7 +49,7 @@ struct Gpus {
 #[derive(Debug)]
 struct Backend {
     told: BackendView,
-    cards: Vec<GpuView>,
+    cards: Vec<GpuSample>,
     read_at: Instant,
     every: Duration,
 }
@@ -130,7 +130,7 @@ impl Fleet {
             read_duration_seconds: Some(took.as_secs_f64()),
         };
         let cards = match result {
-            Ok(cards) => cards.into_iter().map(gpu_view).collect(),
+            Ok(cards) => cards.into_iter().map(labelled).collect(),
             Err((reason, error)) => {
                 (told.reason, told.error) = (Some(reason.into()), Some(error));
                 Vec::new()
@@ -190,22 +190,7 @@ impl Fleet {
     }
 }
 
-fn gpu_view(card: GpuSample) -> GpuView {
-    GpuView {
-        uuid: label(&card.uuid),
-        index: card.index,
-        name: card.name.as_deref().map(label),
-        vendor: card.vendor.into(),
-        driver: card.driver,
-        pci: card.pci,
-        vbios: card.vbios,
-        utilization_ratio: card.utilization_ratio,
-        memory_total_bytes: card.memory_total_bytes,
-        memory_used_bytes: card.memory_used_bytes,
-        memory_free_bytes: card.memory_free_bytes,
-        temperature_celsius: card.temperature_celsius,
-        power_watts: card.power_watts,
-        power_limit_watts: card.power_limit_watts,
-        energy_joules: card.energy_joules,
-    }
+/// The card with what other programs wrote made fit for a label.
+fn labelled(card: GpuSample) -> GpuSample {
+    GpuSample { uuid: label(&card.uuid), name: card.name.as_deref().map(label), ..card }
 }

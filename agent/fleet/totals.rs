@@ -1,7 +1,6 @@
 //! True counters out of a server's own totals, which start anew with its process. Pure.
 
-use crate::sample::Counters;
-use crate::view::Totals;
+use crate::sample::Totals;
 
 /// Sums that only grow, whatever the process behind them does.
 #[derive(Debug, Clone, Default)]
@@ -16,7 +15,7 @@ pub(super) struct Running {
 impl Running {
     /// Takes what the server told now. A total that fell, or another process, is a new start: what
     /// was counted before stays in the sum. Steps between two starts that no poll saw are lost.
-    pub(super) fn observe(&mut self, counters: &Counters, incarnation: Option<&str>) {
+    pub(super) fn observe(&mut self, counters: &Totals, incarnation: Option<&str>) {
         if let Some(incarnation) = incarnation {
             let was = self.incarnation.replace(incarnation.to_owned());
             if was.is_some_and(|was| was != incarnation) {
@@ -66,7 +65,7 @@ impl Running {
     }
 }
 
-fn array(counters: &Counters) -> [Option<f64>; 8] {
+fn array(counters: &Totals) -> [Option<f64>; 8] {
     [
         counters.requests,
         counters.prompt_tokens,
@@ -83,8 +82,8 @@ fn array(counters: &Counters) -> [Option<f64>; 8] {
 mod tests {
     use super::*;
 
-    fn told(output: Option<f64>) -> Counters {
-        Counters { output_tokens: output, ..Counters::default() }
+    fn told(output: Option<f64>) -> Totals {
+        Totals { output_tokens: output, ..Totals::default() }
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn look(index: u32, device: &Device<'_>, driver: Option<String>) -> GpuSample {
         uuid: device.uuid().ok().filter(|uuid| !uuid.is_empty()).unwrap_or_else(nameless),
         index: Some(index),
         name: device.name().ok(),
-        vendor: "nvidia",
+        vendor: "nvidia".into(),
         driver,
         vbios: device.vbios_version().ok(),
         utilization_ratio: device.utilization_rates().ok().map(|rates| f64::from(rates.gpu) / 100.0),

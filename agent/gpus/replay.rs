@@ -124,7 +124,7 @@ impl Replay {
             uuid: "GPU-demo-0".into(),
             index: Some(0),
             name: Some("24 GB card (demo)".into()),
-            vendor: "demo",
+            vendor: "demo".into(),
             driver: Some("demo".into()),
             pci: None,
             vbios: None,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::observed::Observed;
 use crate::sample::ServerState;
-use crate::view::{AgentView, GpuView, GpusView, ModelView, TargetView, View};
+use crate::view::{AgentView, GpuSample, GpusView, ModelView, TargetView, View};
 
 /// What the build was made from, where the builder said so.
 pub const REVISION: &str = match option_env!("OPSAGENT_REVISION") {
@@ -108,7 +108,7 @@ impl<'a> Observed<'a> {
         self.gpus_found.set([], read.then_some(gpus.cards.len() as f64));
     }
 
-    fn card(&mut self, card: &'a GpuView, index: &'a str) {
+    fn card(&mut self, card: &'a GpuSample, index: &'a str) {
         let gpu = card.uuid.as_str();
         let [name, driver, pci, vbios] = [&card.name, &card.driver, &card.pci, &card.vbios].map(known);
         self.gpu_info.set([gpu, index, name, &card.vendor, driver, pci, vbios], 1.0);

@@ -59,7 +59,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::view::{AgentView, DiscoveryView, GpuView, GpusView, SCHEMA_VERSION, Tried};
+    use crate::view::{AgentView, DiscoveryView, GpuSample, GpusView, SCHEMA_VERSION, Tried};
 
     fn view(second: i64) -> View {
         let at = Timestamp::from_second(second).unwrap();
@@ -93,7 +93,7 @@ mod tests {
         let tried = Tried { address: "127.0.0.1:8080".into(), why: String::new(), outcome: String::new() };
         a.discovery.tried = vec![tried.clone()];
         b.discovery.tried = vec![tried];
-        b.gpus.cards = vec![GpuView { name: Some("H200".into()), ..GpuView::default() }];
+        b.gpus.cards = vec![GpuSample { name: Some("H200".into()), ..GpuSample::default() }];
         b.agent.config_ok = false;
         b.agent.config_errors = vec!["opsagent.toml:3: bad".into()];
         b.agent.demo = true;

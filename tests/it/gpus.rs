@@ -56,7 +56,7 @@ impl Gpus for Fake {
 }
 
 fn card() -> GpuSample {
-    GpuSample { uuid: "GPU-1".into(), vendor: "nvidia", ..GpuSample::default() }
+    GpuSample { uuid: "GPU-1".into(), vendor: "nvidia".into(), ..GpuSample::default() }
 }
 
 struct Bench {

@@ -5,7 +5,7 @@ use anstyle::Style;
 
 use super::grid::{Cell, Column, Grid};
 use super::{style, text, words};
-use crate::view::{GpuView, Health, View};
+use crate::view::{GpuSample, Health, View};
 
 mod summary;
 mod target;
@@ -135,7 +135,7 @@ fn gpus(view: &View, width: usize, lines: &mut Vec<String>) {
     }
 }
 
-fn card_cells(card: &GpuView) -> Vec<Cell> {
+fn card_cells(card: &GpuSample) -> Vec<Cell> {
     let index = card.index.map_or_else(|| "GPU".to_owned(), |index| format!("GPU {index}"));
     let memory = match (card.memory_used_bytes, card.memory_total_bytes) {
         (Some(used), Some(total)) => format!("VRAM {}/{} GiB", words::gib(used), words::gib(total)),

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use askama::Template;
 
 use crate::sample::NoteLevel;
-use crate::view::{BackendView, GpuView, TargetView, View};
+use crate::view::{BackendView, GpuSample, TargetView, View};
 
 mod badge;
 mod card;
@@ -74,7 +74,7 @@ struct Page<'a> {
 
 /// A GPU's line.
 struct Gpu<'a> {
-    card: &'a GpuView,
+    card: &'a GpuSample,
     busy: Option<Part>,
     memory: Option<String>,
     memory_part: Option<Part>,
@@ -120,7 +120,7 @@ fn is_absent(backend: &BackendView) -> bool {
 }
 
 impl<'a> Gpu<'a> {
-    fn new(card: &'a GpuView) -> Gpu<'a> {
+    fn new(card: &'a GpuSample) -> Gpu<'a> {
         let part = |ratio: f64| Part { text: words::percent(ratio), width: words::width(ratio) };
         let watts = |watts: f64| format!("{watts:.0} W");
         Gpu {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::badge::Badge;
 use super::words::{self, Moment, moment};
-use crate::view::{ChildView, ModelView, Totals};
+use crate::view::{ChildSample, ModelView, Totals};
 
 /// A model's line.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl<'a> Row<'a> {
 }
 
 impl Child {
-    fn of(child: &ChildView) -> Child {
+    fn of(child: &ChildSample) -> Child {
         let (text, bad) = match (child.pid, child.up) {
             (None, _) => ("listed, but no process runs it".into(), true),
             (Some(pid), false) => (format!("process {pid} does not answer"), true),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use opsagent::sample::{Note, ServerState};
-use opsagent::view::{ChildView, DiscoveryView, GpusView, ModelView, TargetView, Tried, View};
+use opsagent::view::{ChildSample, DiscoveryView, GpusView, ModelView, TargetView, Tried, View};
 
 use super::rich_view::rich_view;
 
@@ -30,7 +30,7 @@ pub fn page_view() -> View {
     ollama.models.push(ModelView {
         name: "phi4:14b".into(),
         loaded: Some(true),
-        child: Some(ChildView { pid: Some(4711), up: false, metrics: Some(false) }),
+        child: Some(ChildSample { pid: Some(4711), up: false, metrics: Some(false) }),
         ..ModelView::default()
     });
     ollama.models_left_out = 3;

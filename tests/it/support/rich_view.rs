@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use opsagent::fleet::label;
 use opsagent::sample::{Note, ServerState};
 use opsagent::view::{
-    AgentView, BackendView, ChildView, DiscoveryView, GpuView, GpusView, ModelView, SCHEMA_VERSION,
+    AgentView, BackendView, ChildSample, DiscoveryView, GpuSample, GpusView, ModelView, SCHEMA_VERSION,
     TargetView, Totals, Tried, View,
 };
 
@@ -122,7 +122,7 @@ fn ollama() -> TargetView {
                     draft_tokens: None,
                     draft_accepted_tokens: None,
                 },
-                child: Some(ChildView { pid: Some(812), up: true, metrics: Some(true) }),
+                child: Some(ChildSample { pid: Some(812), up: true, metrics: Some(true) }),
                 ..plain("llama3.1:8b")
             },
             ModelView {
@@ -130,7 +130,7 @@ fn ollama() -> TargetView {
                 // Far away, as Ollama tells it of a model that stays.
                 expires_at: Some(at(9_000_000_000)),
                 stays: Some(true),
-                child: Some(ChildView { pid: None, up: false, metrics: None }),
+                child: Some(ChildSample { pid: None, up: false, metrics: None }),
                 ..plain("größe-模型:1b")
             },
             plain("say \"hi\" c:\\models"),
@@ -218,7 +218,7 @@ fn gpus() -> GpusView {
             },
         ],
         cards: vec![
-            GpuView {
+            GpuSample {
                 uuid: "GPU-5f1c0e52-0b1d-4c7e-9a54-2f0e6f6d0001".into(),
                 index: Some(0),
                 name: Some("NVIDIA GeForce RTX 4090".into()),
@@ -235,10 +235,10 @@ fn gpus() -> GpusView {
                 power_limit_watts: Some(450.0),
                 energy_joules: Some(123_456_789.125),
             },
-            GpuView {
+            GpuSample {
                 uuid: "GPU-5f1c0e52-0b1d-4c7e-9a54-2f0e6f6d0002".into(),
                 vendor: "nvidia".into(),
-                ..GpuView::default()
+                ..GpuSample::default()
             },
         ],
     }

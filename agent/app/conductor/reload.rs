@@ -1,0 +1,104 @@
+//! A new config: read whole, refused whole, or taken with no more stops and starts than it needs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Conductor;
+use crate::app::web_config;
+use crate::config::{Config, ConfigError};
+use crate::servers::Target;
+use crate::web::toolkit::WebConfig;
+
+impl Conductor {
+    /// Reads the config anew, all of it or nothing.
+    pub(super) async fn reload(&mut self) -> Result<(), Vec<String>> {
+        let options = self.options.clone();
+        // Files may lie on a slow disk; meanwhile the jobs go on.
+        let read = tokio::task::spawn_blocking(move || {
+            let lines = |faults: Vec<ConfigError>| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let mut new = Config::load(options.config_file.as_deref()).map_err(lines)?;
+            options.hold_over(&mut new);
+            let web = web_config(&new)?;
+            Ok((new, web))
+        });
+        let read =
+            read.await.unwrap_or_else(|error| Err(vec![format!("reading the config failed: {error}")]));
+        let result = read.and_then(|(new, web)| self.take(new, web));
+        match &result {
+            Ok(()) => tracing::info!("the config was read anew"),
+            Err(faults) => {
+                for fault in faults {
+                    tracing::error!(%fault, "the config was refused; the old one goes on");
+                }
+            }
+        }
+        let max_models = result.is_ok().then_some(self.config.max_models);
+        self.fleet.record_reload(result.clone().err().unwrap_or_default(), max_models);
+        result
+    }
+
+    /// Takes a new config: only the jobs that differ are stopped and started.
+    fn take(&mut self, new: Config, web: WebConfig) -> Result<(), Vec<String>> {
+        let file = new.file.as_ref().map_or_else(String::new, |file| format!("{}: ", file.display()));
+        let mut faults = Vec::new();
+        for (key, differs) in [
+            ("listen", new.listen != self.config.listen),
+            ("allow_hosts", new.allow_hosts != self.config.allow_hosts),
+        ] {
+            if differs {
+                faults.push(format!("{file}{key}: cannot change while the agent runs: restart it"));
+            }
+        }
+        faults.extend(new.targets.iter().filter_map(|target| {
+            let fault = target.connect(&self.clients, self.machine.clone()).err()?;
+            Some(format!("{file}target {}: {fault}", target.name))
+        }));
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        self.web.store(Arc::new(web));
+        if self.options.demo {
+            return Ok(());
+        }
+        let wanted: BTreeMap<&str, &Target> =
+            new.targets.iter().map(|target| (target.name.as_str(), target)).collect();
+        let ends: Vec<String> = self
+            .running
+            .values()
+            .filter(|(target, _)| match wanted.get(target.name.as_str()) {
+                Some(wanted) => *wanted != target,
+                None => {
+                    !target.discovered
+                        || !new.discover
+                        || new.targets.iter().any(|other| other.url == target.url)
+                }
+            })
+            .map(|(target, _)| target.name.clone())
+            .collect();
+        for name in ends {
+            match wanted.get(name.as_str()) {
+                // What is known of it stays if the address is the same.
+                Some(_) => drop(self.running.remove(&name)),
+                None => self.unwatch(&name),
+            }
+        }
+        for target in &new.targets {
+            if !self.running.contains_key(&target.name) {
+                self.watch(target, Duration::ZERO).map_err(|error| vec![error.to_string()])?;
+            }
+        }
+        let gpus_differ =
+            (self.config.gpu_every, &self.config.nvml_library) != (new.gpu_every, &new.nvml_library);
+        let discovery_differs =
+            (self.config.discover, self.config.discover_every) != (new.discover, new.discover_every);
+        self.config = new;
+        if gpus_differ {
+            self.read_gpus();
+        }
+        if discovery_differs {
+            self.look_for_servers();
+        }
+        Ok(())
+    }
+}

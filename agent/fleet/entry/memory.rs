@@ -1,0 +1,54 @@
+//! What is remembered of a model from one sample to the next: totals, loads, and when it last moved.
+
+use tokio::time::Instant;
+
+use crate::fleet::totals::Running;
+use crate::sample::ModelSample;
+
+/// What is remembered of a model from one sample to the next.
+#[derive(Debug)]
+pub(super) struct Memory {
+    pub(super) running: Running,
+    pub(super) loads: u64,
+    pub(super) loaded: bool,
+    pub(super) process: Option<String>,
+    pub(super) progress: Option<f64>,
+    pub(super) moved: Instant,
+    pub(super) seen: Instant,
+}
+
+impl Memory {
+    pub(super) fn new(now: Instant) -> Memory {
+        Memory {
+            running: Running::default(),
+            loads: 0,
+            loaded: false,
+            process: None,
+            progress: None,
+            moved: now,
+            seen: now,
+        }
+    }
+
+    /// `first`: whatever is loaded now may have been for long; no load was seen.
+    pub(super) fn take(&mut self, model: &ModelSample, now: Instant, first: bool) {
+        self.running.observe(&model.counters, model.incarnation.as_deref());
+        let loaded = model.loaded.unwrap_or(false);
+        let other_process = model.incarnation.is_some() && self.process != model.incarnation;
+        let load = loaded && (!self.loaded || (other_process && self.process.is_some()));
+        if load && !first {
+            self.loads += 1;
+        }
+        if model.loaded.is_some() {
+            self.loaded = loaded;
+        }
+        if model.incarnation.is_some() {
+            self.process.clone_from(&model.incarnation);
+        }
+        if model.slots_busy.unwrap_or(0) == 0 || self.progress != model.progress || other_process {
+            self.moved = now;
+        }
+        self.progress = model.progress;
+        self.seen = now;
+    }
+}

@@ -1,0 +1,123 @@
+//! The one HTTP client for all that the agent asks: time limits, size caps, and errors whose
+//! [`HttpError::reason`] is a closed set, fit for a label.
+
+use std::time::Duration;
+
+use http::header::HeaderMap;
+use reqwest::{Client, Method};
+use serde::de::DeserializeOwned;
+use url::Url;
+
+mod clients;
+mod error;
+mod reply;
+
+pub use clients::{Access, Clients};
+pub use error::HttpError;
+use error::classify;
+pub use reply::{Reply, excerpt};
+
+/// The largest body that is read. 10,000 models in Ollama's `/api/tags` are 5 MB.
+pub const BODY_CAP: usize = 16 << 20;
+
+/// A client bound to one server: its address, credentials and time limit.
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: Client,
+    base: Url,
+    headers: HeaderMap,
+    timeout: Duration,
+}
+
+impl Http {
+    /// The server's address.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// How long one question may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// The same client with another time limit.
+    #[must_use]
+    pub fn within(&self, timeout: Duration) -> Http {
+        Http { timeout, ..self.clone() }
+    }
+
+    /// The same client for another port of the same machine, without this one's credentials.
+    #[must_use]
+    pub fn at(&self, base: Url) -> Http {
+        Http { base: with_slash(base), headers: HeaderMap::new(), ..self.clone() }
+    }
+
+    /// GET of a path under the server's address, whatever the status. Asked a second time, at once,
+    /// if the connection broke before a byte of the answer came: servers drop idle ones.
+    pub async fn get(&self, path: &str) -> Result<Reply, HttpError> {
+        let work = async {
+            match self.ask(Method::GET, path, None).await {
+                Err(HttpError::Reset) => self.ask(Method::GET, path, None).await,
+                other => other,
+            }
+        };
+        self.limited(work).await
+    }
+
+    /// POST of a JSON body, once.
+    pub async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Reply, HttpError> {
+        self.limited(self.ask(Method::POST, path, Some(body))).await
+    }
+
+    /// GET that must answer with success and JSON of this shape.
+    pub async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpError> {
+        self.get(path).await?.ok()?.json()
+    }
+
+    async fn limited(
+        &self,
+        work: impl Future<Output = Result<Reply, HttpError>>,
+    ) -> Result<Reply, HttpError> {
+        match tokio::time::timeout(self.timeout, work).await {
+            Ok(result) => result,
+            Err(_) => Err(HttpError::Timeout(self.timeout)),
+        }
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<Reply, HttpError> {
+        let url = self
+            .base
+            .join(path.trim_start_matches('/'))
+            .map_err(|error| HttpError::Malformed(error.to_string()))?;
+        let mut request = self.client.request(method, url).headers(self.headers.clone());
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let mut response = request.send().await.map_err(|error| classify(&error))?;
+        let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| match classify(&error) {
+            // A break in mid-body is not asked again: half an answer was there.
+            HttpError::Reset => HttpError::Malformed("the connection broke in mid-answer".into()),
+            other => other,
+        })? {
+            if body.len() + chunk.len() > BODY_CAP {
+                return Err(HttpError::TooLarge(BODY_CAP));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Reply { status, headers, body })
+    }
+}
+
+fn with_slash(mut url: Url) -> Url {
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    url
+}
