@@ -61,6 +61,19 @@ async fn a_server_that_accepts_and_never_answers_is_hung_after_two_polls() {
 }
 
 #[tokio::test]
+async fn a_health_check_that_answers_while_nothing_else_does_is_hung() {
+    let fake = Fake::ollama("0.34.0").await;
+    let mut eye =
+        Eye::with("ollama", fake.url().as_str(), |target| target.timeout = Duration::from_millis(300));
+    assert_eq!(eye.look().await.state, Some(ServerState::Ready));
+    fake.set("/api/ps", Answer::Silence);
+    assert_eq!(eye.look().await.state, Some(ServerState::Ready), "once may be a load");
+    let view = eye.look().await;
+    assert_eq!((view.up, view.state), (Some(true), Some(ServerState::Hung)));
+    assert!(view.models.iter().all(|model| model.loaded.is_none()), "nobody knows what is loaded");
+}
+
+#[tokio::test]
 async fn work_in_flight_while_no_counter_moves_is_hung_but_healthy() {
     let fake = Fake::llama_cpp().await;
     let page = String::from_utf8(recorded("llama_cpp/b11434/metrics-1.http").body).unwrap();
@@ -152,11 +165,17 @@ async fn nesting_without_end_and_bodies_without_end_cost_a_poll_and_nothing_else
     let deep = format!(r#"{{"models":{}{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
     fake.set("/api/ps", Answer::json(&deep));
     let mut eye = Eye::on("ollama", fake.url().as_str());
-    assert_eq!(eye.look().await.up.map(|_| ()), Some(()), "an answer, whatever it is");
+    let view = eye.look().await;
+    assert_eq!(
+        (view.up, view.models.len()),
+        (Some(true), 1),
+        "what it lists is no model; what is installed stands"
+    );
     fake.set("/api/ps", Answer::Endless);
     let view = eye.look().await;
-    let reason = view.reason.as_deref();
-    assert!(matches!(reason, Some("too_large" | "timeout")) || view.up == Some(true), "{reason:?}");
+    assert_eq!((view.up, view.reason.as_deref()), (Some(false), Some("too_large")));
+    fake.set("/api/ps", Answer::json(r#"{"models":[]}"#));
+    assert_eq!(eye.look().await.up, Some(true));
 }
 
 #[tokio::test]

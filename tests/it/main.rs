@@ -19,6 +19,7 @@ mod metrics_page;
 mod page;
 mod real_clock;
 mod real_discover;
+mod real_fakes;
 mod real_llama_cpp;
 mod real_main_job;
 mod real_ollama;

@@ -107,17 +107,34 @@ async fn a_router_with_no_model_loaded_loads_none_and_tells_of_those_that_are() 
     assert_eq!(router.children(), child);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 #[ignore = "real parts: run tests/run"]
 async fn a_server_stopped_in_mid_work_is_hung_and_comes_back() {
     let (_folder, path) = TinyModel::new().saved();
     let server = LlamaServer::start(&path, &["--metrics", "--alias", "tiny"]);
     let mut eye = Eye::with("auto", &server.url(), |target| target.timeout = Duration::from_millis(500));
-    assert_eq!(eye.look().await.state, Some(ServerState::Ready));
+    let address = server.address();
+    let client = std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        let body =
+            json!({ "prompt": "the ", "n_predict": 400_000, "stream": true, "temperature": 0 }).to_string();
+        write!(stream, "POST /completion HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        let (mut some, mut bytes) = (vec![0; 65536], 0);
+        while bytes < 40_000_000 {
+            match stream.read(&mut some) {
+                Ok(0) | Err(_) => break,
+                Ok(more) => bytes += more,
+            }
+        }
+    });
+    eye.until("busy", |view| view.state == Some(ServerState::Busy)).await;
     server.pause();
     let view = eye.until("hung", |view| view.state == Some(ServerState::Hung)).await;
     assert_eq!((view.up, view.reason.as_deref()), (Some(false), Some("timeout")));
     assert!(view.models.is_empty());
     server.resume();
-    eye.until("ready", |view| view.state == Some(ServerState::Ready)).await;
+    eye.until("answers again", |view| view.up == Some(true)).await;
+    drop(server);
+    client.join().unwrap();
 }
