@@ -58,7 +58,7 @@ struct Ollama {
     ps: Option<(Instant, Ps)>,
     version: Option<String>,
     blobs: Blobs,
-    family: Option<(Instant, Family)>,
+    family: Option<(Instant, Option<Family>)>,
     children: Children,
 }
 
@@ -134,16 +134,21 @@ impl Ollama {
         Ok(())
     }
 
-    /// The Ollama's process and its children. Found among all processes once a minute, which is
-    /// how soon an orphan is seen; in between its own children are enough.
+    /// The Ollama's process and its children. Looked for among all processes once a minute, found or
+    /// not, which is how soon an orphan is seen; in between its own children are enough. Another
+    /// Ollama at this address comes after a refused connection, and this starts anew then.
     fn family(&mut self, machine: &Machine, port: u16) -> Option<Family> {
-        let known = self.family.take().filter(|(found, _)| found.elapsed() < FAMILY_EVERY);
-        let (found, family) = match known.and_then(|(found, family)| Some((found, family.again(machine)?))) {
-            Some(known) => known,
-            None => (Instant::now(), Family::find(machine, port)?),
+        let known = self.family.take().filter(|(looked, _)| looked.elapsed() < FAMILY_EVERY);
+        let (looked, family) = match known {
+            Some((looked, None)) => (looked, None),
+            Some((looked, Some(family))) => match family.again(machine) {
+                Some(family) => (looked, Some(family)),
+                None => (Instant::now(), Family::find(machine, port)),
+            },
+            None => (Instant::now(), Family::find(machine, port)),
         };
-        self.family = Some((found, family.clone()));
-        Some(family)
+        self.family = Some((looked, family.clone()));
+        family
     }
 
     async fn look_at_children(&mut self, sample: &mut ServerSample) {
