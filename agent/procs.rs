@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use procfs::net::TcpNetEntries;
@@ -233,4 +233,9 @@ impl<R: Read> Read for Listening<R> {
         self.at += taken;
         Ok(taken)
     }
+}
+
+/// Whether the address is one of this machine's: only then can a socket be bound to it.
+pub fn is_own(ip: IpAddr) -> bool {
+    ip.is_loopback() || ip.is_unspecified() || UdpSocket::bind((ip, 0)).is_ok()
 }

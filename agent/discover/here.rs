@@ -1,11 +1,13 @@
 //! Which targets are on this machine, and at which of its addresses.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use url::{Host, Url};
+
+use crate::procs::is_own;
 
 /// A name server that does not answer must not hold up the search.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(1);
@@ -66,11 +68,6 @@ impl Resolver {
         self.names.insert(name.to_owned(), (found.clone(), now));
         found
     }
-}
-
-/// Whether the address is one of this machine's: only then can a socket be bound to it.
-fn is_own(ip: IpAddr) -> bool {
-    ip.is_loopback() || ip.is_unspecified() || UdpSocket::bind((ip, 0)).is_ok()
 }
 
 #[cfg(test)]

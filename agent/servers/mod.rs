@@ -3,7 +3,6 @@
 //! An open set: a trait and a table. One more kind is one more file and one more row.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -11,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::http::{Access, Clients, Http, HttpError};
-use crate::procs::Machine;
+use crate::procs::{Machine, is_own};
 use crate::sample::ServerSample;
 
 mod auto;
@@ -159,7 +158,7 @@ impl Target {
             timeout: self.timeout,
         })?;
         // What was found by itself was found here, whatever address it is bound to.
-        let machine = (self.discovered || is_loopback(&self.url)).then_some(machine);
+        let machine = (self.discovered || is_here(&self.url)).then_some(machine);
         Ok(Box::new(Auto::new(self.kind, Endpoint { http, machine, sleeps: self.sleeps })))
     }
 
@@ -175,12 +174,12 @@ impl Target {
     }
 }
 
-/// Whether the address is this machine's own, as far as the address alone can tell.
-pub fn is_loopback(url: &Url) -> bool {
+/// Whether the address is this machine's own, as far as can be told without asking for a name.
+fn is_here(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(ip)) => IpAddr::from(ip).is_loopback(),
-        Some(url::Host::Ipv6(ip)) => IpAddr::from(ip).is_loopback(),
+        Some(url::Host::Ipv4(ip)) => is_own(ip.into()),
+        Some(url::Host::Ipv6(ip)) => is_own(ip.into()),
         None => false,
     }
 }
