@@ -1,11 +1,11 @@
 //! The whole: the only place that knows everything there is, and starts and stops it.
 
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -54,9 +54,8 @@ impl App {
         let shared_web = web_config(&config).map_err(|faults| anyhow::anyhow!(faults.join("\n")))?.shared();
         let mut listeners = Vec::new();
         for address in &config.listen {
-            let listener =
-                TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
-            listeners.push(listener);
+            let bound = TcpListener::bind(address).await;
+            listeners.push(bound.map_err(|error| cannot_listen(*address, &error))?);
         }
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
         let fleet = Fleet::new(about(&config, &options), config.max_models);
@@ -120,6 +119,19 @@ impl App {
         stop.await;
         self.jobs.stop(self.config.grace, hurry).await
     }
+}
+
+/// Why an address cannot be listened on, and what would do.
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
+    let then = match error.kind() {
+        ErrorKind::AddrInUse => {
+            "; is an opsagent running there (opsagent status)? --listen or `listen` in the config takes another port"
+        }
+        ErrorKind::AddrNotAvailable => "; is it an address of this machine?",
+        ErrorKind::PermissionDenied => "; a port from 1024 on needs no privilege",
+        _ => "",
+    };
+    anyhow::anyhow!("cannot listen on {address}: {error}{then}")
 }
 
 fn about(config: &Config, options: &Options) -> AgentView {

@@ -157,6 +157,7 @@ fn two_agents_on_one_port_is_told_to_the_second() {
         last.starts_with(&format!("opsagent: cannot listen on {}: Address already in use", agent.address())),
         "{err}"
     );
+    assert!(last.contains("opsagent status") && last.contains("--listen"), "it says what to do: {err}");
 }
 
 #[test]
