@@ -154,9 +154,10 @@ fn of_reason(reason: &str) -> (&'static str, &'static str) {
             "The connection broke before the answer was whole.",
             "The server or a proxy closed it: it may have crashed or restarted. Read its log.",
         ),
-        "unauthorized" => {
-            ("The server wants a key, or another one.", "Set token or token_file of the target.")
-        }
+        "unauthorized" => (
+            "The server wants a key, or another one.",
+            "Set token or token_file of its [[target]] in the config.",
+        ),
         "redirect" => {
             ("The server points elsewhere; the agent does not follow.", "Give the url it points to.")
         }

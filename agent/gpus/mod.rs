@@ -28,8 +28,12 @@ pub trait Gpus: Send {
 /// Why the GPUs could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GpuError {
-    /// The driver's library is not there or cannot be loaded: as on every machine without a GPU.
-    #[error("no driver library: {0}")]
+    /// Nothing of the driver is there: as on every machine without such a GPU.
+    #[error("no {0} driver on this machine")]
+    NoDriver(&'static str),
+    /// The driver's library is not found although it should be, or cannot be loaded: why, and what
+    /// to do.
+    #[error("{0}")]
     LibraryMissing(String),
     /// The library is there, the kernel's part of the driver is not.
     #[error("the driver is not loaded: load its kernel module, or restart if it was just updated")]
@@ -50,12 +54,20 @@ pub enum GpuError {
 
 impl GpuError {
     /// Every reason, for labels that are initialised.
-    pub const REASONS: [&'static str; 6] =
-        ["library_missing", "driver_not_loaded", "driver_mismatch", "no_permission", "timeout", "other"];
+    pub const REASONS: [&'static str; 7] = [
+        "no_driver",
+        "library_missing",
+        "driver_not_loaded",
+        "driver_mismatch",
+        "no_permission",
+        "timeout",
+        "other",
+    ];
 
     /// The reason as a label: one of [`GpuError::REASONS`].
     pub fn reason(&self) -> &'static str {
         match self {
+            Self::NoDriver(_) => "no_driver",
             Self::LibraryMissing(_) => "library_missing",
             Self::DriverNotLoaded => "driver_not_loaded",
             Self::DriverMismatch => "driver_mismatch",
@@ -104,6 +116,7 @@ mod tests {
     #[test]
     fn every_reason_is_listed_once() {
         let errors = [
+            GpuError::NoDriver(""),
             GpuError::LibraryMissing(String::new()),
             GpuError::DriverNotLoaded,
             GpuError::DriverMismatch,

@@ -2,6 +2,7 @@
 //! machines with and without a driver.
 
 use std::ffi::OsStr;
+use std::path::Path;
 
 use nvml_wrapper::enum_wrappers::device::TemperatureSensor;
 use nvml_wrapper::error::NvmlError;
@@ -17,13 +18,35 @@ pub(super) const BACKEND: Backend =
 /// The versioned name: the one without a version belongs to the development package.
 const LIBRARY: &str = "libnvidia-ml.so.1";
 
+/// Is there where the kernel's part of the driver is loaded, inside a container too.
+const KERNEL_PART: &str = "/proc/driver/nvidia/version";
+
 struct NvmlGpus(Nvml);
 
 fn open(options: &Options) -> Result<Box<dyn Gpus>, GpuError> {
-    let path = options.nvml_library.as_deref().map_or(OsStr::new(LIBRARY), |path| path.as_os_str());
+    let named = options.nvml_library.as_deref();
+    let path = named.map_or(OsStr::new(LIBRARY), |path| path.as_os_str());
     match Nvml::builder().lib_path(path).init() {
         Ok(nvml) => Ok(Box::new(NvmlGpus(nvml))),
+        Err(NvmlError::LibloadingError(cause)) => {
+            Err(missing(named.is_some(), Path::new(KERNEL_PART).exists(), &cause.to_string()))
+        }
         Err(error) => Err(translate(&error)),
+    }
+}
+
+/// Why the library cannot be loaded. On most machines there is no NVIDIA driver at all, and the
+/// loader's own words for that read like a fault.
+fn missing(named: bool, driver_loaded: bool, cause: &str) -> GpuError {
+    // In the words of glibc, and of musl.
+    let not_found = cause.contains(LIBRARY) && cause.contains("No such file");
+    match (named, driver_loaded) {
+        (false, false) if not_found => GpuError::NoDriver("NVIDIA"),
+        (false, true) if not_found => GpuError::LibraryMissing(format!(
+            "the NVIDIA driver is loaded, but its library {LIBRARY} is not found: \
+             name it as nvml_library under [gpu] in the config, or give this container the GPU"
+        )),
+        _ => GpuError::LibraryMissing(format!("the driver's library cannot be loaded: {cause}")),
     }
 }
 
@@ -73,8 +96,9 @@ fn from_milli(value: u32) -> f64 {
 
 fn translate(error: &NvmlError) -> GpuError {
     match error {
-        NvmlError::LibloadingError(cause) => GpuError::LibraryMissing(cause.to_string()),
-        NvmlError::LibraryNotFound => GpuError::LibraryMissing(error.to_string()),
+        NvmlError::LibraryNotFound => {
+            GpuError::LibraryMissing("the driver says that its library is gone".into())
+        }
         NvmlError::DriverNotLoaded => GpuError::DriverNotLoaded,
         NvmlError::LibRmVersionMismatch => GpuError::DriverMismatch,
         NvmlError::NoPermission => GpuError::NoPermission,
@@ -98,6 +122,26 @@ mod tests {
     fn a_file_that_is_no_library_has_a_reason_too() {
         let options = Options { nvml_library: Some("/etc/passwd".into()) };
         assert_eq!(open(&options).err().unwrap().reason(), "library_missing");
+    }
+
+    #[test]
+    fn a_machine_without_a_driver_is_told_calmly_and_one_whose_library_is_lost_is_told_what_to_do() {
+        let glibc = "libnvidia-ml.so.1: cannot open shared object file: No such file or directory";
+        let musl = "Error loading shared library libnvidia-ml.so.1: No such file or directory";
+        for cause in [glibc, musl] {
+            let error = missing(false, false, cause);
+            assert_eq!(
+                (error.reason(), &*error.to_string()),
+                ("no_driver", "no NVIDIA driver on this machine")
+            );
+            let error = missing(false, true, cause);
+            assert_eq!(error.reason(), "library_missing");
+            assert!(error.to_string().contains("name it as nvml_library"), "{error}");
+            assert_eq!(missing(true, false, cause).reason(), "library_missing", "the config names it");
+        }
+        let error = missing(false, false, "libnvidia-ml.so.1: wrong ELF class: ELFCLASS32");
+        assert_eq!(error.reason(), "library_missing");
+        assert!(error.to_string().ends_with("wrong ELF class: ELFCLASS32"), "{error}");
     }
 
     #[test]

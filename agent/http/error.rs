@@ -31,7 +31,7 @@ pub enum HttpError {
     #[error("connection broken in mid-answer")]
     Reset,
     /// The server wants a key, or another one.
-    #[error("unauthorized (status {0}): set token or token_file")]
+    #[error("unauthorized (status {0}): its [[target]] in the config needs a token, or another one")]
     Unauthorized(u16),
     /// It points elsewhere; the agent does not follow.
     #[error("redirected to {0}, not followed: give that url if it is the server")]

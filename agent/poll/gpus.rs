@@ -128,8 +128,8 @@ impl GpuPoller {
         let backend = self.backend;
         match result {
             Ok(cards) => tracing::info!(backend, cards = cards.len(), "the GPUs are read"),
-            Err(error @ GpuError::LibraryMissing(_)) => {
-                tracing::info!(backend, %error, "no GPU is read; a driver that comes later is found");
+            Err(error @ GpuError::NoDriver(_)) => {
+                tracing::info!(backend, "no GPU: {error}; one that comes later is found");
             }
             Err(error) => {
                 tracing::warn!(backend, reason = error.reason(), %error, "the GPUs cannot be read");

@@ -24,7 +24,7 @@ fn counted(view: &View) -> Counted {
         counted.count_poll(&target.name, reason, target.models.len() as u64 / 6);
     }
     counted.count_gpu_read("nvml", None);
-    counted.count_gpu_read("amdgpu", Some("library_missing"));
+    counted.count_gpu_read("amdgpu", Some("no_driver"));
     counted.count_panic("poll stuck");
     counted
 }

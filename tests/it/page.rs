@@ -94,7 +94,7 @@ fn a_machine_without_gpus_is_told_as_normal() {
     view.targets.push(target("box", "ollama"));
     let page = render(&view);
     assert!(page.contains("A machine without GPUs is fine"));
-    assert!(page.contains("no driver library"));
+    assert!(page.contains("driver on this machine"));
     assert!(!page.contains("critical"), "nothing red");
 }
 

@@ -5,7 +5,7 @@ use anstyle::Style;
 
 use super::grid::{Cell, Column, Grid};
 use super::{style, text, words};
-use crate::view::{GpuSample, Health, View};
+use crate::view::{BackendView, GpuSample, Health, View};
 
 mod summary;
 mod target;
@@ -115,6 +115,9 @@ fn nothing(view: &View, width: usize, lines: &mut Vec<String>) {
 
 fn gpus(view: &View, width: usize, lines: &mut Vec<String>) {
     let failed: Vec<_> = view.gpus.backends.iter().filter(|backend| !backend.up).collect();
+    // Where one vendor's cards are read, it is no news that another's driver is missing.
+    let failed = failed.into_iter().filter(|backend| view.gpus.cards.is_empty() || !has_no_driver(backend));
+    let failed: Vec<_> = failed.collect();
     if view.gpus.cards.is_empty() && failed.is_empty() {
         return;
     }
@@ -129,10 +132,18 @@ fn gpus(view: &View, width: usize, lines: &mut Vec<String>) {
     lines.extend(grid.lines(width, style::PLAIN).1);
     for backend in failed {
         let why = backend.error.as_deref().or(backend.reason.as_deref()).unwrap_or("no reason told");
-        // One line: where there is no GPU at all, this is no news.
-        let what = text::clean(&format!("no GPU is read by {}: {why}", backend.name));
-        lines.push(format!("{}{}{:#}", style::DIM, text::fit(&what, width), style::DIM));
+        let (looks, what) = if has_no_driver(backend) {
+            (style::DIM, format!("no GPU: {why}"))
+        } else {
+            (style::PLAIN, format!("the GPUs cannot be read by {}: {why}", backend.name))
+        };
+        lines.extend(block(looks, "", &what, width));
     }
+}
+
+/// Whether nothing of that driver is there, as on any machine without such a card.
+fn has_no_driver(backend: &BackendView) -> bool {
+    backend.reason.as_deref() == Some("no_driver")
 }
 
 fn card_cells(card: &GpuSample) -> Vec<Cell> {

@@ -12,7 +12,7 @@ const NAMED: usize = 3;
 const NAME: usize = 40;
 
 /// Room for why one of them is as it is.
-const WHY: usize = 60;
+const WHY: usize = 100;
 
 /// `CRITICAL: 1 of 3 targets is down: box (connection refused)`, the second line and on indented.
 pub(super) fn lines(view: &View, lost: &[Lost], width: usize) -> Vec<String> {

@@ -95,9 +95,9 @@ fn trouble(view: &View, target: &TargetView, width: usize, lines: &mut Vec<Strin
     }
     if target.up == Some(false) {
         match target.last_success_at {
-            Some(last) => parts.push(format!("last answered {}", words::ago(last, view.at))),
+            Some(last) => parts.push(format!("last good answer {}", words::ago(last, view.at))),
             None if young(view) => {}
-            None => parts.push("has not answered since the agent started".into()),
+            None => parts.push("no good answer since the agent started".into()),
         }
     }
     lines.extend(block(style::state(target.state), "  ", &parts.join("; "), width));

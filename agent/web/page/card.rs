@@ -27,7 +27,7 @@ pub(super) struct Card<'a> {
     /// How long the poll took.
     pub(super) took: Option<String>,
     pub(super) every: String,
-    /// When it last answered, if that is not the last poll.
+    /// When it last answered as it should, if that is not the last poll.
     pub(super) answered: Option<Moment>,
     pub(super) installed: Option<String>,
     pub(super) orphans: u32,

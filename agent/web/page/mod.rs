@@ -116,7 +116,7 @@ impl<'a> Page<'a> {
 
 /// Whether this way of reading GPUs is not there at all, as on any machine without one.
 fn is_absent(backend: &BackendView) -> bool {
-    matches!(backend.reason.as_deref(), Some("library_missing" | "driver_not_loaded"))
+    matches!(backend.reason.as_deref(), Some("no_driver" | "driver_not_loaded"))
 }
 
 impl<'a> Gpu<'a> {

@@ -2,6 +2,8 @@
 
 use opsagent::cli::table::{Lost, render};
 use opsagent::cli::text::width;
+use opsagent::http::HttpError;
+use opsagent::view::{BackendView, GpusView};
 use serde_json::json;
 
 use super::fake::Agent;
@@ -35,6 +37,18 @@ fn an_agent_that_just_started_claims_nothing_of_the_time_before() {
     view.agent.started_at = view.at;
     let table = plain(&render(&view, &[], 80));
     assert!(!table.contains("SINCE") && !table.contains("since the agent started"), "{table}");
+}
+
+#[test]
+fn a_server_that_answers_but_wants_a_key_is_not_said_to_give_no_answer() {
+    let mut view = rich_view();
+    view.targets.retain(|target| target.name == "box");
+    let error = HttpError::Unauthorized(401);
+    view.targets[0].error = Some(error.to_string());
+    view.targets[0].last_success_at = None;
+    let table = plain(&render(&view, &[], 200));
+    assert!(table.contains("status 401") && table.contains("[[target]] in the config"), "{table}");
+    assert!(table.contains("; no good answer since the agent started"), "{table}");
 }
 
 #[test]
@@ -102,4 +116,20 @@ fn with_no_target_it_says_what_was_tried_and_how_to_go_on() {
     for part in ["127.0.0.1:11434  connection refused  default port of ollama", "opsagent run --demo"] {
         assert!(out.contains(part), "{out}");
     }
+}
+
+#[test]
+fn a_machine_without_gpus_is_told_in_one_calm_line_and_a_broken_driver_with_its_remedy() {
+    let last_lines = |reason: &str, error: &str, columns| {
+        let mut view = rich_view();
+        let backend = BackendView { name: "nvml".into(), up: false, ..BackendView::default() };
+        let backend = BackendView { reason: Some(reason.into()), error: Some(error.into()), ..backend };
+        view.gpus = GpusView { backends: vec![backend], cards: Vec::new() };
+        plain(&render(&view, &[], columns)).rsplit("\n\n").next().unwrap().to_owned()
+    };
+    let none = "no NVIDIA driver on this machine";
+    assert_eq!(last_lines("no_driver", none, 80), "no GPU: no NVIDIA driver on this machine\n");
+    let broken = "the driver's library and kernel module differ in version: restart the machine";
+    let told = last_lines("driver_mismatch", broken, 60);
+    assert!(told.trim_end().ends_with("restart the machine"), "{told}");
 }

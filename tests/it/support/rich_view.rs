@@ -212,8 +212,8 @@ fn gpus() -> GpusView {
             BackendView {
                 name: "amdgpu".into(),
                 up: false,
-                reason: Some("library_missing".into()),
-                error: Some("no driver library: libamdgpu.so".into()),
+                reason: Some("no_driver".into()),
+                error: Some("no AMD driver on this machine".into()),
                 ..BackendView::default()
             },
         ],
