@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use http::header::HeaderMap;
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, Response};
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -56,17 +56,18 @@ impl Http {
     /// if the connection broke before a byte of the answer came: servers drop idle ones.
     pub async fn get(&self, path: &str) -> Result<Reply, HttpError> {
         let work = async {
-            match self.ask(Method::GET, path, None).await {
+            let response = match self.ask(Method::GET, path, None).await {
                 Err(HttpError::Reset) => self.ask(Method::GET, path, None).await,
                 other => other,
-            }
+            };
+            whole(response?).await
         };
         self.limited(work).await
     }
 
     /// POST of a JSON body, once.
     pub async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Reply, HttpError> {
-        self.limited(self.ask(Method::POST, path, Some(body))).await
+        self.limited(async { whole(self.ask(Method::POST, path, Some(body)).await?).await }).await
     }
 
     /// GET that must answer with success and JSON of this shape.
@@ -89,7 +90,7 @@ impl Http {
         method: Method,
         path: &str,
         body: Option<&serde_json::Value>,
-    ) -> Result<Reply, HttpError> {
+    ) -> Result<Response, HttpError> {
         let url = self
             .base
             .join(path.trim_start_matches('/'))
@@ -98,21 +99,21 @@ impl Http {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let mut response = request.send().await.map_err(|error| classify(&error))?;
-        let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| match classify(&error) {
-            // A break in mid-body is not asked again: half an answer was there.
-            HttpError::Reset => HttpError::Malformed("the connection broke in mid-answer".into()),
-            other => other,
-        })? {
-            if body.len() + chunk.len() > BODY_CAP {
-                return Err(HttpError::TooLarge(BODY_CAP));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Reply { status, headers, body })
+        request.send().await.map_err(|error| classify(&error))
     }
+}
+
+/// The answer with its body. One that breaks in the middle is not asked for again.
+async fn whole(mut response: Response) -> Result<Reply, HttpError> {
+    let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error))? {
+        if body.len() + chunk.len() > BODY_CAP {
+            return Err(HttpError::TooLarge(BODY_CAP));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Reply { status, headers, body })
 }
 
 fn with_slash(mut url: Url) -> Url {

@@ -69,7 +69,7 @@ async fn each_misbehaviour_is_what_it_says() {
     for (answer, reason) in [
         (Answer::Silence, "timeout"),
         (Answer::Drip(body.clone(), Duration::from_millis(50)), "timeout"),
-        (Answer::Half(body.clone()), "malformed"),
+        (Answer::Half(body.clone()), "reset"),
         (Answer::Reset, "reset"),
         (Answer::Raw(Vec::new()), "reset"),
         (Answer::Raw(b"\x16\x03\x01 not http".to_vec()), "malformed"),
@@ -92,4 +92,14 @@ async fn an_endless_body_is_cut_at_the_cap() {
     let access = Access::plain(fake.url(), Duration::from_secs(20));
     let error = Clients::new().connect(&access).unwrap().get("/").await.unwrap_err();
     assert_eq!(error.reason(), "too_large");
+}
+
+#[tokio::test]
+async fn only_a_question_without_a_byte_of_answer_is_asked_again() {
+    let body = plain("200 OK", "application/json", r#"{"models":[]}"#);
+    for (answer, times) in [(Answer::Reset, 2), (Answer::Half(body), 1)] {
+        let fake = Fake::always(answer).await;
+        assert_eq!(http(&fake).get("/x").await.unwrap_err(), HttpError::Reset);
+        assert_eq!(fake.asked().len(), times);
+    }
 }
