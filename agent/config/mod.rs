@@ -89,7 +89,11 @@ impl Config {
     /// # Errors
     /// Every fault of it.
     pub fn load(explicit: Option<&Path>) -> Result<Config, Vec<ConfigError>> {
-        let file = explicit.unwrap_or(Path::new(DEFAULT_FILE));
+        Config::load_or(explicit, Path::new(DEFAULT_FILE))
+    }
+
+    fn load_or(explicit: Option<&Path>, default: &Path) -> Result<Config, Vec<ConfigError>> {
+        let file = explicit.unwrap_or(default);
         let bytes = match files::read(file, files::CONFIG_BYTES) {
             Ok(bytes) => bytes,
             Err(error) if explicit.is_none() && error.kind() == ErrorKind::NotFound => {
@@ -125,4 +129,24 @@ impl Config {
 fn absent(file: &Path) -> String {
     let place = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     format!("no such file (looked for {}): see --config and OPSAGENT_CONFIG", place.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_file_is_read_if_it_is_there_and_nobody_names_another() {
+        assert_eq!(DEFAULT_FILE, "/etc/opsagent/opsagent.toml");
+        let folder = tempfile::tempdir().unwrap();
+        let [usual, other] = ["opsagent.toml", "other.toml"].map(|name| folder.path().join(name));
+        assert_eq!(Config::load_or(None, &usual), Ok(Config::default()));
+        std::fs::write(&usual, "max_models = 7\n").unwrap();
+        std::fs::write(&other, "max_models = 8\n").unwrap();
+        let of = |explicit: Option<&Path>| Config::load_or(explicit, &usual).map(|c| (c.max_models, c.file));
+        assert_eq!(of(None), Ok((7, Some(usual.clone()))));
+        assert_eq!(of(Some(&other)), Ok((8, Some(other.clone()))));
+        std::fs::write(&usual, "max_models = \"many\"\n").unwrap();
+        assert!(of(None).is_err(), "a usual file with a fault is no missing one");
+    }
 }
