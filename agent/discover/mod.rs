@@ -3,10 +3,12 @@
 //!
 //! Knows neither the fleet nor the other jobs: it is told what is watched and tells what it found.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use url::Url;
 
 use crate::http::Clients;
 use crate::jobs::Job;
@@ -20,8 +22,16 @@ mod process;
 mod scan;
 mod search;
 
+use here::Resolver;
 pub use scan::{Here, Place, Scan, scan};
 pub use search::{Known, Report, Search};
+
+/// The ports of this machine that these addresses lead to, however they are written.
+pub async fn ports_here(urls: Vec<Url>) -> BTreeSet<u16> {
+    let urls: Vec<(String, Url)> = urls.into_iter().map(|url| (String::new(), url)).collect();
+    let here = Resolver::default().here(&urls).await;
+    here.into_iter().map(|(_, address)| address.port()).collect()
+}
 
 /// Tells what is watched now.
 pub type KnownNow = Arc<dyn Fn() -> Known + Send + Sync>;

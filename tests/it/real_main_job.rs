@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use opsagent::app::Options;
 use opsagent::config::Config;
 use opsagent::wire::exposition::Sample;
 
@@ -119,7 +120,8 @@ fn lint(page: &str) {
 async fn a_server_started_later_appears_one_that_goes_is_down_and_then_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let model = tiny(folder.path());
-    let agent = Agent::start(discovering()).await;
+    let usual = Config::default().discover_every;
+    let agent = Agent::start(Config { discover_every: usual, ..discovering() }).await;
     agent.until("it looked", |view| view.discovery.last_scan_at.is_some()).await;
     let mut llama = LlamaServer::start(&model, &["--metrics"]);
     let port = llama.address().port();
@@ -135,4 +137,56 @@ async fn a_server_started_later_appears_one_that_goes_is_down_and_then_forgotten
     assert_eq!(is(&agent.samples().await), None);
     llama.start_again();
     agent.until("found again", |view| named(view, port).is_some()).await;
+}
+
+#[tokio::test]
+#[ignore = "real parts: run tests/run"]
+async fn a_reload_reaches_what_was_found_and_naming_it_makes_no_second_target() {
+    let folder = tempfile::tempdir().unwrap();
+    let llama = LlamaServer::start(&tiny(folder.path()), &["--metrics", "--alias", "small"]);
+    llama.complete("the capital o", 5);
+    let port = llama.address().port();
+    let file = folder.path().join("opsagent.toml");
+    let write = |every: &str, more: &str| {
+        let text = format!(
+            "listen = \"127.0.0.1:0\"\ndiscover = true\ndiscover_every = \"1s\"\nevery = \"{every}\"\n{more}"
+        );
+        std::fs::write(&file, text).unwrap();
+    };
+    write("1s", "");
+    let config = Config::load(Some(&file)).unwrap();
+    let agent = Agent::with(config, Options { config_file: Some(file.clone()), ..Options::default() }).await;
+    let at = |view: &opsagent::view::View| -> Vec<opsagent::view::TargetView> {
+        let end = format!(":{port}");
+        view.targets.iter().filter(|target| target.url.ends_with(&end)).cloned().collect()
+    };
+    let is_up = |view: &opsagent::view::View| at(view).iter().any(|target| target.up == Some(true));
+    agent.until("found and up", is_up).await;
+    let reload = async || {
+        let url = agent.base.join("/-/reload").unwrap();
+        assert_eq!(reqwest::Client::new().post(url).send().await.unwrap().status(), 200);
+    };
+
+    write("2s", "");
+    reload().await;
+    let view = agent.until("the new beat", |view| at(view)[0].every_seconds > 1.5 && is_up(view)).await;
+    assert_eq!(at(&view)[0].models[0].totals.output_tokens, Some(5.0), "what is known of it stays");
+
+    write(
+        "2s",
+        &format!("[[target]]\nname = \"mine\"\nkind = \"auto\"\nurl = \"http://localhost:{port}\"\n"),
+    );
+    reload().await;
+    let view = agent
+        .until("the named one is up", |view| at(view).iter().any(|t| t.name == "mine" && t.up == Some(true)))
+        .await;
+    let looked = view.discovery.last_scan_at;
+    assert_eq!(at(&view).len(), 1, "{view:#?}");
+    let view = agent
+        .until("it looked twice more", |view| {
+            let later = |now: jiff::Timestamp, then: jiff::Timestamp| now.as_second() >= then.as_second() + 3;
+            view.discovery.last_scan_at.zip(looked).is_some_and(|(now, then)| later(now, then))
+        })
+        .await;
+    assert_eq!(at(&view).len(), 1, "{view:#?}");
 }

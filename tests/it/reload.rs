@@ -101,4 +101,8 @@ async fn what_cannot_change_while_it_runs_is_said() {
     let (status, body) = reload(&agent).await;
     assert_eq!(status, 400);
     assert!(body.contains("listen: cannot change while the agent runs: restart it"), "{body}");
+    written.now(&format!("grace = \"3s\"\n{}", text(&[("a", &a)])));
+    let (status, body) = reload(&agent).await;
+    assert_eq!(status, 400);
+    assert!(body.contains("grace: cannot change while the agent runs: restart it"), "{body}");
 }

@@ -1,12 +1,13 @@
 //! A new config: read whole, refused whole, or taken with no more stops and starts than it needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Conductor;
 use crate::app::web_config;
 use crate::config::{Config, ConfigError};
+use crate::discover;
 use crate::servers::Target;
 use crate::web::toolkit::WebConfig;
 
@@ -24,7 +25,14 @@ impl Conductor {
         });
         let read =
             read.await.unwrap_or_else(|error| Err(vec![format!("reading the config failed: {error}")]));
-        let result = read.and_then(|(new, web)| self.take(new, web));
+        let result = match read {
+            Ok((new, web)) => {
+                let named: Vec<_> = new.targets.iter().map(|target| target.url.clone()).collect();
+                let ports = discover::ports_here(named).await;
+                self.take(new, web, &ports)
+            }
+            Err(faults) => Err(faults),
+        };
         match &result {
             Ok(()) => tracing::info!("the config was read anew"),
             Err(faults) => {
@@ -38,13 +46,15 @@ impl Conductor {
         result
     }
 
-    /// Takes a new config: only the jobs that differ are stopped and started.
-    fn take(&mut self, new: Config, web: WebConfig) -> Result<(), Vec<String>> {
+    /// Takes a new config: only the jobs that differ are stopped and started. `ports`: those of this
+    /// machine that its targets are at.
+    fn take(&mut self, new: Config, web: WebConfig, ports: &BTreeSet<u16>) -> Result<(), Vec<String>> {
         let file = new.file.as_ref().map_or_else(String::new, |file| format!("{}: ", file.display()));
         let mut faults = Vec::new();
         for (key, differs) in [
             ("listen", new.listen != self.config.listen),
             ("allow_hosts", new.allow_hosts != self.config.allow_hosts),
+            ("grace", new.grace != self.config.grace),
         ] {
             if differs {
                 faults.push(format!("{file}{key}: cannot change while the agent runs: restart it"));
@@ -63,16 +73,15 @@ impl Conductor {
         }
         let wanted: BTreeMap<&str, &Target> =
             new.targets.iter().map(|target| (target.name.as_str(), target)).collect();
+        // What the new config names by another address is one server, and one target.
+        let is_named =
+            |target: &Target| target.url.port_or_known_default().is_some_and(|port| ports.contains(&port));
         let ends: Vec<String> = self
             .running
             .values()
             .filter(|(target, _)| match wanted.get(target.name.as_str()) {
                 Some(wanted) => *wanted != target,
-                None => {
-                    !target.discovered
-                        || !new.discover
-                        || new.targets.iter().any(|other| other.url == target.url)
-                }
+                None => !target.discovered || !new.discover || is_named(target),
             })
             .map(|(target, _)| target.name.clone())
             .collect();
@@ -93,6 +102,7 @@ impl Conductor {
         let discovery_differs =
             (self.config.discover, self.config.discover_every) != (new.discover, new.discover_every);
         self.config = new;
+        self.beat_found();
         if gpus_differ {
             self.read_gpus();
         }
@@ -100,5 +110,23 @@ impl Conductor {
             self.look_for_servers();
         }
         Ok(())
+    }
+    /// Gives the servers that were found the config's beat and limits, where they have others.
+    fn beat_found(&mut self) {
+        let Config { every, timeout, hung_after, .. } = self.config;
+        let differ: Vec<Target> = self
+            .running
+            .values()
+            .map(|(target, _)| target)
+            .filter(|target| target.discovered)
+            .map(|target| Target { every, timeout, hung_after, ..target.clone() })
+            .filter(|target| self.running[&target.name].0 != *target)
+            .collect();
+        for target in differ {
+            self.running.remove(&target.name);
+            if let Err(error) = self.watch(&target, Duration::ZERO) {
+                tracing::warn!(target = target.name, %error, "a server that was found cannot be watched");
+            }
+        }
     }
 }
