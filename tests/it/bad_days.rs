@@ -34,8 +34,7 @@ async fn one_slow_target_delays_neither_the_others_nor_the_scrape() {
         best = best.min(start.elapsed());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // Far below the two seconds that slow is waited for; the bench says how many milliseconds.
-    assert!(best < Duration::from_millis(500), "a scrape took {best:?} at best");
+    assert!(best <= Duration::from_millis(50), "a scrape took {best:?} at best");
     assert!(polls(&agent.samples().await) > before, "quick is polled on while slow hangs");
     agent
         .until("slow is told", |view| {
