@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use opsagent::sample::ServerState;
+use opsagent::wire::exposition;
 use serde_json::{Value, json};
 
 use crate::support::eye::{Eye, has_note, model};
@@ -32,6 +33,33 @@ async fn tokens_slots_and_context_are_told_and_go_on_over_a_restart() {
     server.start_again();
     server.complete("the capital o", 20);
     assert_eq!(model(&eye.look().await, "tiny").totals.output_tokens, Some(29.0));
+}
+
+#[tokio::test]
+#[ignore = "real parts: run tests/run"]
+async fn drafted_and_accepted_tokens_are_told_and_go_on_over_a_restart() {
+    let (_folder, path) = TinyModel::new().saved();
+    let draft = path.to_str().unwrap();
+    let args = ["--metrics", "--alias", "tiny", "--spec-type", "draft-simple", "--model-draft", draft];
+    let mut server = LlamaServer::start(&path, &args);
+    let mut eye = Eye::on("auto", &server.url());
+    server.complete("the capital o", 40);
+    let own = |server: &LlamaServer, name: &str| {
+        let page = exposition::parse(&server.get("/metrics"));
+        page.iter().find(|sample| sample.name == format!("llamacpp:{name}")).map(|sample| sample.value)
+    };
+    let drafted = own(&server, "spec_decode_num_draft_tokens_total");
+    let accepted = own(&server, "spec_decode_num_accepted_tokens_total");
+    assert!(accepted > Some(0.0) && drafted >= accepted, "the bench: {accepted:?} of {drafted:?}");
+    let totals = model(&eye.look().await, "tiny").totals;
+    assert_eq!((totals.draft_tokens, totals.draft_accepted_tokens), (drafted, accepted));
+    server.kill();
+    eye.look().await;
+    server.start_again();
+    server.complete("the capital o", 40);
+    eye.look().await;
+    let totals = model(&eye.look().await, "tiny").totals;
+    assert!(totals.draft_accepted_tokens > accepted && totals.draft_tokens > drafted, "{totals:?}");
 }
 
 #[tokio::test]
