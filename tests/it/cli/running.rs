@@ -5,6 +5,9 @@ use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
+use opsagent::view::View;
+use opsagent::wire::exposition::parse;
+
 use super::fake::free_port;
 use super::{opsagent, run};
 
@@ -45,7 +48,11 @@ struct Running {
 
 impl Running {
     fn start(args: &[&str]) -> Running {
-        let mut child = opsagent(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        Running::of(&mut opsagent(args))
+    }
+
+    fn of(command: &mut Command) -> Running {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut first = String::new();
         while !first.contains("listens on") {
@@ -221,5 +228,87 @@ fn the_log_is_json_when_asked_for() {
     assert_eq!(code, 0);
     for line in rest.lines() {
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
+    }
+}
+
+/// The view of a running agent.
+fn view(agent: &Running) -> View {
+    serde_json::from_str(&run(&["status", "--json", &agent.address()]).1).unwrap()
+}
+
+#[test]
+fn the_config_may_be_named_by_the_environment() {
+    let file = config("discover = false\nlisten = \"127.0.0.1:0\"\n");
+    let agent = Running::of(opsagent(&["run"]).env("OPSAGENT_CONFIG", file.path()));
+    assert!(agent.first.contains(file.path().to_str().unwrap()), "{}", agent.first);
+    assert!(!view(&agent).discovery.enabled);
+    // What is said on the command line is nearer.
+    let other = config("max_models = \"few\"\n");
+    let named = opsagent(&["check", "--config", file.path().to_str().unwrap()])
+        .env("OPSAGENT_CONFIG", other.path())
+        .output()
+        .unwrap();
+    assert!(named.status.success(), "{named:?}");
+    let bad = opsagent(&["check"]).env("OPSAGENT_CONFIG", other.path()).output().unwrap();
+    assert_eq!(bad.status.code(), Some(2));
+}
+
+#[test]
+fn sighup_reads_the_config_anew_and_refuses_a_bad_one_whole() {
+    let target = |name: &str| {
+        let url = format!("http://127.0.0.1:{}", free_port());
+        format!("[[target]]\nname = \"{name}\"\nkind = \"openai\"\nurl = \"{url}\"\n")
+    };
+    let file = config(&target("first"));
+    let path = file.path().to_str().unwrap();
+    let agent = Running::start(&["run", "--config", path, "--listen", "127.0.0.1:0"]);
+    let names = || -> Vec<String> { view(&agent).targets.into_iter().map(|target| target.name).collect() };
+    assert_eq!(names(), ["first"]);
+    std::fs::write(path, format!("{}{}", target("first"), target("second"))).unwrap();
+    signal(agent.child.id(), "HUP");
+    eventually(Duration::from_secs(10), || names() == ["first", "second"]);
+    std::fs::write(path, "every = \"soon\"\n[[target]]\nname = \"third\"\nkind = \"olama\"\n").unwrap();
+    signal(agent.child.id(), "HUP");
+    eventually(Duration::from_secs(10), || !view(&agent).agent.config_ok);
+    assert_eq!(names(), ["first", "second"], "the old one goes on");
+    let (code, log) = agent.end("TERM");
+    assert_eq!(code, 0);
+    for fault in [format!("{path}:1: every: "), format!("{path}:4: target[0].kind: ")] {
+        assert!(log.contains(&fault), "{fault} in {log}");
+    }
+}
+
+#[tokio::test]
+async fn a_demo_is_marked_in_all_that_it_gives_out() {
+    let file = config("");
+    let path = file.path().to_str().unwrap();
+    let agent = Running::start(&["run", "--demo", "--config", path, "--listen", "127.0.0.1:0"]);
+    assert!(agent.first.contains("demo: nothing it shows is real"), "{}", agent.first);
+    eventually(Duration::from_secs(10), || {
+        let view = view(&agent);
+        view.targets.iter().all(|target| target.state.is_some()) && !view.gpus.cards.is_empty()
+    });
+    let get = async |path: &str| {
+        reqwest::get(format!("http://{}{path}", agent.address())).await.unwrap().text().await.unwrap()
+    };
+    assert!(get("/").await.contains("simulated"));
+    let seen: View = serde_json::from_str(&get("/api/v1/view").await).unwrap();
+    assert!(seen.agent.demo && seen.targets.len() == 3 && seen.targets.iter().all(|target| target.demo));
+    assert!(seen.gpus.cards.iter().all(|card| card.uuid.contains("demo")), "{:?}", seen.gpus.cards);
+    let page = get("/metrics").await;
+    assert!(page.contains("\nopsagent_demo 1\n"), "{page}");
+    for sample in parse(&page) {
+        for (label, value) in &sample.labels {
+            let marked =
+                !["target", "gpu", "kind", "backend"].contains(&label.as_str()) || value.contains("demo");
+            assert!(marked, "{sample:?}");
+        }
+    }
+    let (_, out, _) = run(&["status", &agent.address()]);
+    assert!(out.lines().nth(1).unwrap().starts_with("DEMO: nothing below is real"), "{out}");
+    let (code, log) = agent.end("INT");
+    assert_eq!(code, 0);
+    for line in log.lines().filter(|line| line.contains(" -> ")) {
+        assert!(line.contains("demo"), "{line}");
     }
 }
