@@ -31,9 +31,14 @@ pub(super) fn init(filter: &str, format: Format) -> anyhow::Result<()> {
         // A stderr that is full or closed must not bring the agent down.
         .log_internal_errors(false);
     let started = match format {
-        Format::Json => {
-            builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
-        }
+        // Its own `target`, the module, would stand beside the name of a target under the same key.
+        Format::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_target(false)
+            .with_current_span(false)
+            .with_span_list(false)
+            .try_init(),
         Format::Auto if under_systemd() => builder.with_target(false).without_time().try_init(),
         Format::Auto | Format::Text => builder.with_target(false).try_init(),
     };
