@@ -34,7 +34,11 @@ impl Reply {
     /// one odd model name must not hide a server.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
         serde_json::from_str(&self.text())
-            .map_err(|error| HttpError::Malformed(format!("{error} in {:?}", excerpt(&self.body))))
+            // The parser's words may hold a string of the body, as long as that is.
+            .map_err(|error| {
+                let (words, body) = (excerpt(error.to_string().as_bytes()), excerpt(&self.body));
+                HttpError::Malformed(format!("{words} in {body:?}"))
+            })
     }
 
     /// The body as text.

@@ -16,6 +16,7 @@ use crate::support::presets::of;
 mod llama_cpp;
 mod lm_studio;
 mod ollama;
+mod ollama_children;
 mod openai;
 
 /// A server of that kind at the fake, as a target without more settings has it.

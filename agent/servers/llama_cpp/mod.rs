@@ -16,7 +16,7 @@ mod shapes;
 mod sleep;
 
 use shapes::{Models, Shape, take_meta};
-pub(super) use shapes::{Props, Slot, take_metrics, take_slots};
+pub(super) use shapes::{Props, Slot, read_slots, take_metrics, take_slots};
 use sleep::Sleep;
 
 /// The row of the table.
@@ -68,7 +68,8 @@ impl LlamaCpp {
         }
         let is_router = props.as_ref().is_some_and(|props| props.role.as_deref() == Some("router"));
         if is_router {
-            router::look(http, &props.unwrap_or_default(), models, &mut sample).await?;
+            let sleeps = self.sleep.told(&self.endpoint);
+            router::look(&self.endpoint, sleeps, &props.unwrap_or_default(), models, &mut sample).await?;
             return Ok(sample);
         }
         if status.status != "ok" {
@@ -118,7 +119,7 @@ impl LlamaCpp {
                 if let Some(Some(reply)) =
                     off(reply).map(|reply| answered(sample, "/slots", reply)).transpose()?
                 {
-                    take_slots(model, &reply.json::<Vec<Slot>>()?);
+                    take_slots(model, &read_slots(&reply)?);
                 }
             }
             None if props.endpoint_slots != Some(false) && !safe.metrics => {}

@@ -2,19 +2,22 @@
 
 use futures_util::future::join_all;
 
-use super::shapes::{Model, Models, Props, Slot, Status, take_meta, take_metrics, take_slots};
+use super::shapes::{Model, Models, Props, Status, read_slots, take_meta, take_metrics, take_slots};
 use super::sleep::metrics_lets_sleep;
 use super::{answered, ask, may_sleep as note_of_sleep, off};
-use crate::http::{Http, HttpError, Reply};
+use crate::http::{HttpError, Reply};
 use crate::sample::{ModelSample, Note, ServerSample, ServerState};
+use crate::servers::Endpoint;
 
 /// Loaded models that are looked into in one poll. A machine holds a few; the bound is for a lie.
 const MOST_LOADED: usize = 32;
 
 /// Looks at every model that is loaded, and at none that is not: a question without
-/// `autoload=false` would load it, and may evict another.
+/// `autoload=false` would load it, and may evict another. `sleeps`: what the config says of sleep, or
+/// the router's own process, whose environment the models' processes inherit.
 pub(super) async fn look(
-    http: &Http,
+    endpoint: &Endpoint,
+    sleeps: Option<bool>,
     props: &Props,
     models: Option<Models>,
     sample: &mut ServerSample,
@@ -35,9 +38,14 @@ pub(super) async fn look(
         }
     }
     let loaded = all.iter_mut().filter(|(_, seen)| seen.loaded == Some(true)).take(MOST_LOADED);
-    let new = metrics_lets_sleep(props);
-    let answers = join_all(loaded.map(|(model, seen)| async move {
-        let (query, stays_awake) = (query(&model.id), !may_sleep(model.status.as_ref()));
+    let (http, new) = (&endpoint.http, metrics_lets_sleep(props));
+    let sleeps = |model: &Model| match (endpoint.sleeps, sleeps) {
+        (Some(sleeps), _) => sleeps,
+        (None, Some(true)) => true,
+        (None, _) => may_sleep(model.status.as_ref()),
+    };
+    let asked = loaded.map(|(model, seen)| (query(&model.id), !sleeps(model), seen));
+    let answers = join_all(asked.map(|(query, stays_awake, seen)| async move {
         let metrics = ask(http, &format!("/metrics?{query}"), new || stays_awake).await;
         let slots = ask(http, &format!("/slots?{query}"), stays_awake).await;
         (seen, metrics, slots)
@@ -56,7 +64,7 @@ pub(super) async fn look(
         if let Some(Some(reply)) =
             slots.and_then(still_loaded).map(|reply| answered(sample, "/slots", reply)).transpose()?
         {
-            take_slots(seen, &reply.json::<Vec<Slot>>()?);
+            take_slots(seen, &read_slots(&reply)?);
         }
     }
     sample.models = all.into_iter().map(|(_, seen)| seen).collect();

@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
+use crate::http::{HttpError, Reply};
 use crate::sample::ModelSample;
 use crate::servers::lax::{self, List};
 use crate::wire::exposition;
@@ -145,6 +147,12 @@ pub(super) fn take_meta(model: &mut ModelSample, meta: &Meta) {
     model.size_bytes = meta.size.filter(|bytes| *bytes > 0);
     model.parameters = meta.n_params.filter(|n| *n > 0).map(parameters);
     model.quantization.clone_from(&meta.ftype);
+}
+
+/// The slots, without those that cannot be read: another build may tell them otherwise.
+pub(in crate::servers) fn read_slots(reply: &Reply) -> Result<Vec<Slot>, HttpError> {
+    let entries: Vec<Box<RawValue>> = reply.json()?;
+    Ok(entries.iter().filter_map(|entry| serde_json::from_str(entry.get()).ok()).collect())
 }
 
 /// What `/slots` tells of a model.

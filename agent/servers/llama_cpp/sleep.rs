@@ -27,15 +27,17 @@ impl Sleep {
     pub(super) fn safe(&mut self, endpoint: &Endpoint, props: &Props) -> Safe {
         // Builds that do not tell of sleep do not know it.
         let knows_sleep = props.is_sleeping.is_some();
-        let off = !knows_sleep || self.known_off(endpoint);
+        let off = !knows_sleep || self.told(endpoint) == Some(false);
         Safe { metrics: off || metrics_lets_sleep(props), slots: off }
     }
 
-    fn known_off(&mut self, endpoint: &Endpoint) -> bool {
-        if let Some(sleeps) = endpoint.sleeps {
-            return !sleeps;
+    /// Whether the server puts its model to sleep, by the config or its own process; `None` where
+    /// neither tells.
+    pub(super) fn told(&mut self, endpoint: &Endpoint) -> Option<bool> {
+        if endpoint.sleeps.is_some() {
+            return endpoint.sleeps;
         }
-        let Some(machine) = &endpoint.machine else { return false };
+        let machine = endpoint.machine.as_ref()?;
         let still =
             self.seen.as_ref().is_some_and(|(seen, _)| machine.process(seen.pid).as_ref() == Some(seen));
         if !still {
@@ -45,7 +47,7 @@ impl Sleep {
                 (process, sleeps)
             });
         }
-        matches!(self.seen, Some((_, Some(false))))
+        self.seen.as_ref().and_then(|(_, sleeps)| *sleeps)
     }
 }
 

@@ -53,7 +53,8 @@ impl Blobs {
     /// Asks for the blobs of loaded models that are not known yet; and, where a child runs a blob
     /// that no known model has (it is still loading), of installed ones, a few a poll.
     pub(super) async fn learn(&mut self, http: &Http, models: &[ModelSample], family: &Family) {
-        let unknown_child = family.children.iter().any(|child| self.model_of(&child.blob, models).is_none());
+        let unknown_child =
+            family.children.iter().any(|child| self.model_of(&child.blob, models, None).is_none());
         let wanted = models
             .iter()
             .filter(|model| model.loaded == Some(true) || unknown_child)
@@ -81,13 +82,14 @@ impl Blobs {
         self.of_model.get(&key(model))?.as_ref()
     }
 
-    /// The model of these that a blob belongs to: a loaded one first, since several tags may share
-    /// a blob.
-    pub(super) fn model_of(&self, blob: &Blob, models: &[ModelSample]) -> Option<usize> {
+    /// The model of these that a blob belongs to. Several tags may share a blob: the loaded one
+    /// first, then the one that it `was`, since nobody may know what is loaded now.
+    pub(super) fn model_of(&self, blob: &Blob, models: &[ModelSample], was: Option<&str>) -> Option<usize> {
         let has = |model: &ModelSample| self.of(model).is_some_and(|of| of.name == blob.name);
-        let mut with = models.iter().enumerate().filter(|(_, model)| has(model));
-        let first = with.clone().next().map(|(at, _)| at);
-        with.find(|(_, model)| model.loaded == Some(true)).map(|(at, _)| at).or(first)
+        let with = || models.iter().enumerate().filter(|(_, model)| has(model));
+        let loaded = with().find(|(_, model)| model.loaded == Some(true));
+        let same = || with().find(|(_, model)| Some(model.name.as_str()) == was);
+        loaded.or_else(same).or_else(|| with().next()).map(|(at, _)| at)
     }
 
     /// The folder that this Ollama keeps its models in, where it is known.

@@ -1,10 +1,8 @@
 //! One look at one child llama-server. It is on loopback, without a key, and never sleeps.
 
-use serde::Deserialize as _;
-
 use super::children::Child;
-use crate::http::{Http, HttpError, Reply};
-use crate::servers::llama_cpp::{Props, Slot, is_loading, off};
+use crate::http::{Http, HttpError};
+use crate::servers::llama_cpp::{Props, Slot, is_loading, off, read_slots};
 
 /// What a child told.
 #[derive(Debug)]
@@ -21,6 +19,8 @@ pub(super) enum Told {
     },
     /// It did not answer in time, or broke the connection.
     Silent,
+    /// Nobody listens at its port: it has just been started, or is in another network namespace.
+    Refused,
     /// Something else answers at that port: the child lives in another network namespace.
     Another,
 }
@@ -38,6 +38,7 @@ pub(super) async fn look(http: &Http, child: &Child, metrics: Option<bool>) -> T
             | HttpError::Unauthorized(_)
             | HttpError::Redirect(_),
         ) => Told::Another,
+        Err(HttpError::Refused) => Told::Refused,
         Err(_) => Told::Silent,
     }
 }
@@ -63,7 +64,7 @@ async fn all(http: &Http, child: &Child, known: Option<bool>) -> Result<Told, Ht
     if is_loading(&slots) {
         return Ok(Told::Loading);
     }
-    let slots = lenient(&slots.ok()?)?;
+    let slots = read_slots(&slots.ok()?)?;
     let page = page.and_then(off).transpose()?.map(|page| page.text().into_owned());
     Ok(Told::Answered { slots, page, metrics: known.is_none().then_some(metrics) })
 }
@@ -75,10 +76,4 @@ async fn props(http: &Http) -> Result<Option<Props>, HttpError> {
         return Ok(None);
     }
     reply.ok()?.json().map(Some)
-}
-
-/// The slots, without those that cannot be read: a child of another version may tell them otherwise.
-fn lenient(reply: &Reply) -> Result<Vec<Slot>, HttpError> {
-    let entries: Vec<serde_json::Value> = reply.json()?;
-    Ok(entries.into_iter().filter_map(|entry| Slot::deserialize(entry).ok()).collect())
 }

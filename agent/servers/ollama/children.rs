@@ -10,7 +10,7 @@ use super::blobs::{Blob, Blobs};
 use super::child::{Told, look};
 use crate::http::Http;
 use crate::procs::{Machine, Process};
-use crate::sample::{ChildSample, ModelSample, Note, ServerSample, ServerState};
+use crate::sample::{ChildSample, ModelSample, Note, ServerSample, ServerState, Totals};
 
 /// A child answers in milliseconds, on loopback; one that does not is stuck.
 const CHILD_TIMEOUT: Duration = Duration::from_secs(3);
@@ -128,10 +128,21 @@ fn is_ollama(process: &Process) -> bool {
 /// What is remembered of the children from one poll to the next.
 #[derive(Debug, Default)]
 pub(super) struct Children {
-    /// By `pid:starttime`: whether it said that its metrics are on, once it was asked.
-    metrics: BTreeMap<String, bool>,
+    /// By `pid:starttime`.
+    known: BTreeMap<String, Known>,
     /// A child was seen: this Ollama runs its models in processes.
     seen: bool,
+}
+
+/// What is remembered of one child.
+#[derive(Debug, Default)]
+struct Known {
+    /// Whether it said that its metrics are on, once it was asked.
+    metrics: Option<bool>,
+    /// The model that it runs.
+    model: Option<String>,
+    /// Its port is in another network namespace.
+    elsewhere: bool,
 }
 
 impl Children {
@@ -146,11 +157,15 @@ impl Children {
         sample: &mut ServerSample,
     ) {
         self.seen |= !family.children.is_empty();
-        self.metrics
+        self.known
             .retain(|process, _| family.children.iter().any(|child| child.process.incarnation() == *process));
         let http = http.within(http.timeout().min(CHILD_TIMEOUT));
-        let looks = family.children.iter().take(MOST).map(|child| {
-            let known = self.metrics.get(&child.process.incarnation()).copied();
+        // While a model is loaded anew it may have two processes for a moment. The elder counts until
+        // it is gone: counters that went from one to the other and back would be counted twice.
+        let mut children: Vec<&Child> = family.children.iter().collect();
+        children.sort_by_key(|child| (child.process.started_ticks, child.process.pid));
+        let looks = children.into_iter().take(MOST).map(|child| {
+            let known = self.known.get(&child.process.incarnation()).and_then(|known| known.metrics);
             let http = &http;
             async move { (child, look(http, child, known).await) }
         });
@@ -158,7 +173,7 @@ impl Children {
             self.take(child, told, blobs, sample);
         }
         if certain || self.seen {
-            dead(blobs, sample);
+            dead(blobs, family, sample);
         }
         self.say_metrics(machine, family, sample);
         let orphans: Vec<&Child> = family.orphans_of(blobs.folder()).collect();
@@ -167,32 +182,38 @@ impl Children {
     }
 
     fn take(&mut self, child: &Child, told: Told, blobs: &Blobs, sample: &mut ServerSample) {
-        let at = blobs.model_of(&child.blob, &sample.models).unwrap_or_else(|| {
-            // A model that is still loading may be one that no list has named yet.
-            sample.models.push(ModelSample { name: "other".into(), ..ModelSample::default() });
-            sample.models.len() - 1
-        });
-        let model = &mut sample.models[at];
         let incarnation = child.process.incarnation();
-        let mut seen = ChildSample {
-            pid: Some(child.process.pid),
-            up: false,
-            metrics: self.metrics.get(&incarnation).copied(),
-        };
-        model.incarnation = Some(incarnation.clone());
+        let known = self.known.entry(incarnation.clone()).or_default();
+        let at = blobs.model_of(&child.blob, &sample.models, known.model.as_deref());
+        let (at, named) = (at.unwrap_or_else(|| unnamed(sample)), at.is_some());
+        let model = &mut sample.models[at];
+        if model.child.is_some() {
+            return;
+        }
+        // What has no name yet will be counted, whole, under its own.
+        if named {
+            known.model = Some(model.name.clone());
+            model.incarnation = Some(incarnation);
+        }
+        let mut seen = ChildSample { pid: Some(child.process.pid), up: false, metrics: known.metrics };
         match told {
+            // Its port does not listen before it begins to load; once it has loaded, it does.
+            Told::Refused if model.loaded != Some(true) && !known.elsewhere => {
+                model.state = Some(ServerState::Loading);
+            }
             Told::Loading => {
                 seen.up = true;
                 model.state = Some(ServerState::Loading);
             }
             Told::Answered { slots, page, metrics } => {
                 seen.up = true;
-                seen.metrics = metrics.or(seen.metrics);
-                if let Some(metrics) = metrics {
-                    self.metrics.insert(incarnation, metrics);
-                }
+                known.metrics = metrics.or(known.metrics);
+                seen.metrics = known.metrics;
                 if let Some(page) = page {
                     crate::servers::llama_cpp::take_metrics(model, &page);
+                }
+                if !named {
+                    model.counters = Totals::default();
                 }
                 model.loaded = model.loaded.or(Some(true));
                 let allocated = model.context_tokens;
@@ -204,7 +225,8 @@ impl Children {
                 // Ollama itself may go on answering everything while nobody's request moves.
                 sample.unanswered.push("child /slots");
             }
-            Told::Another => {
+            Told::Refused | Told::Another => {
+                known.elsewhere = true;
                 sample.notes.push(Note::info(
                     "child_elsewhere",
                     format!("the process {} runs a model, but its port cannot be reached from here (a container?)", child.process.pid),
@@ -219,7 +241,10 @@ impl Children {
     /// Says, once, that the children's metrics are off, and how to switch them on: the children's
     /// own word first, else Ollama's environment where it can be read.
     fn say_metrics(&self, machine: &Machine, family: &Family, sample: &mut ServerSample) {
-        let on = match self.metrics.values().copied().min() {
+        if self.known.values().any(|known| known.elsewhere) {
+            return;
+        }
+        let on = match self.known.values().filter_map(|known| known.metrics).min() {
             Some(on) => Some(on),
             None => machine.variable(family.ollama.pid, "LLAMA_ARG_ENDPOINT_METRICS").ok().map(|value| {
                 value.is_some_and(|value| !matches!(value.as_str(), "" | "0" | "false" | "off"))
@@ -237,12 +262,22 @@ impl Children {
     }
 }
 
+/// The entry for processes whose model no list has named yet: it is still being loaded.
+fn unnamed(sample: &mut ServerSample) -> usize {
+    const NAME: &str = "other";
+    sample.models.iter().position(|model| model.name == NAME).unwrap_or_else(|| {
+        sample.models.push(ModelSample { name: NAME.into(), ..ModelSample::default() });
+        sample.models.len() - 1
+    })
+}
+
 /// Models that Ollama lists as loaded while no process runs them.
-fn dead(blobs: &Blobs, sample: &mut ServerSample) {
+fn dead(blobs: &Blobs, family: &Family, sample: &mut ServerSample) {
     let mut notes = Vec::new();
     for model in &mut sample.models {
         let runs_here = model.format.as_deref().is_none_or(|format| format == "gguf");
-        if model.loaded == Some(true) && model.child.is_none() && runs_here && blobs.of(model).is_some() {
+        let no_process = |blob: &Blob| family.children.iter().all(|child| child.blob.name != blob.name);
+        if model.loaded == Some(true) && runs_here && blobs.of(model).is_some_and(no_process) {
             model.child = Some(ChildSample::default());
             notes.push(Note::warning(
                 "child_dead",

@@ -173,8 +173,9 @@ impl Ollama {
         let certain = version.is_some_and(|version| version >= HAS_CHILDREN);
         self.children.look(&self.endpoint.http, &machine, &family, &self.blobs, certain, sample).await;
         let any = |is: fn(&ModelSample) -> bool| sample.models.iter().any(is);
-        if any(|model| model.state == Some(ServerState::Loading)) && !any(|model| model.loaded == Some(true))
-        {
+        // A load may hold up /api/ps for seconds, whatever else is loaded.
+        let alone = !any(|model| model.loaded == Some(true)) || sample.unanswered == ["/api/ps"];
+        if any(|model| model.state == Some(ServerState::Loading)) && alone {
             sample.state = Some(ServerState::Loading);
         }
         if any(is_silent) {
@@ -190,7 +191,8 @@ impl Ollama {
 }
 
 fn is_silent(model: &ModelSample) -> bool {
-    model.child.as_ref().is_some_and(|child| child.pid.is_some() && !child.up)
+    let silent = model.child.as_ref().is_some_and(|child| child.pid.is_some() && !child.up);
+    silent && model.state != Some(ServerState::Loading)
 }
 
 /// `0.34.0` or `0.33.0-rc2` as numbers.

@@ -1,10 +1,14 @@
 //! llama-server on recorded answers: what a poll asks and what comes of it.
 
+use std::time::Duration;
+
 use opsagent::sample::ServerState;
+use opsagent::servers::{Target, kind};
 
 use super::{model, notes, poll, server, server_with};
 use crate::support::fake::{Answer, Fake};
 use crate::support::fixture::recorded;
+use crate::support::machine::Paper;
 
 const PATH: &str = "/srv/models/smollm/SmolLM2-135M-Instruct.Q4_1.gguf";
 
@@ -109,4 +113,40 @@ async fn a_key_that_is_wanted_is_told() {
     let fake = Fake::llama_cpp_with_key("k").await;
     let error = server(&fake, "llama_cpp").poll().await.expect_err("no key");
     assert_eq!(error.reason(), "unauthorized");
+}
+
+#[tokio::test]
+async fn one_odd_slot_hides_neither_the_others_nor_the_server() {
+    let fake = Fake::llama_cpp().await;
+    let odd = format!(r#"[{{"is_processing":"{}"}},{{"is_processing":true}}]"#, "x".repeat(100_000));
+    fake.set("/slots", Answer::json(odd));
+    let mut server = server_with(&fake, "llama_cpp", |target| target.sleeps = Some(false));
+    let sample = server.poll().await.unwrap();
+    assert_eq!(model(&sample, PATH).slots_busy, Some(1));
+    fake.set("/slots", Answer::json(format!("\"{}\"", "x".repeat(100_000))));
+    let error = server.poll().await.unwrap_err().to_string();
+    assert!(error.len() < 1000, "an error of {} bytes", error.len());
+}
+
+#[tokio::test]
+async fn a_routers_models_may_sleep_where_the_router_itself_was_told_so() {
+    let fake = Fake::llama_cpp_router(true).await;
+    let mut models = recorded("llama_cpp/b11434/router-models-loaded.http");
+    let text = String::from_utf8(models.body).unwrap();
+    models.body = text.replace("--sleep-idle-seconds", "--threads-http").into_bytes();
+    fake.set("/v1/models", Answer::Whole(models));
+    let asks_slots = async |line: &str, sleeps: Option<bool>| {
+        let mut paper = Paper::new();
+        paper.process(812, 1, line);
+        paper.listen(Some(812), &fake.address().to_string());
+        let mut target = Target { kind: kind("llama_cpp"), sleeps, ..Target::new("fake", fake.url()) };
+        target.timeout = Duration::from_millis(800);
+        let mut server = target.connect(&opsagent::http::Clients::new(), paper.machine()).unwrap();
+        server.poll().await.unwrap();
+        fake.take_asked().iter().any(|asked| asked.contains("/slots"))
+    };
+    assert!(asks_slots("llama-server|--models-dir|/m", None).await);
+    assert!(!asks_slots("llama-server|--models-dir|/m|--sleep-idle-seconds|60", None).await);
+    assert!(!asks_slots("llama-server|--models-dir|/m", Some(true)).await);
+    assert!(asks_slots("llama-server|--sleep-idle-seconds|60", Some(false)).await);
 }

@@ -21,12 +21,17 @@ impl Eye {
     }
 
     pub fn with(kind_name: &str, url: &str, change: impl FnOnce(&mut Target)) -> Eye {
+        Eye::at(Machine::here(), kind_name, url, change)
+    }
+
+    /// On that machine.
+    pub fn at(machine: Machine, kind_name: &str, url: &str, change: impl FnOnce(&mut Target)) -> Eye {
         let mut target = Target::new("box", url.parse().unwrap());
         target.kind = kind(kind_name);
         target.timeout = Duration::from_secs(5);
         change(&mut target);
         let fleet = Fleet::new(agent(), 200);
-        let server = target.connect(&Clients::new(), Machine::here()).unwrap();
+        let server = target.connect(&Clients::new(), machine).unwrap();
         fleet.add(&target, false);
         let poll = PollServer::new("box", server, target.timeout, fleet.clone());
         Eye { fleet, poll }
@@ -35,6 +40,11 @@ impl Eye {
     /// Polls once; what is known then.
     pub async fn look(&mut self) -> TargetView {
         self.poll.once().await;
+        self.view()
+    }
+
+    /// What is known now.
+    pub fn view(&self) -> TargetView {
         self.fleet.view().targets.remove(0)
     }
 
