@@ -246,7 +246,7 @@ impl TargetView {
     pub fn slots(&self) -> Option<(u32, u32)> {
         let mut all = self.models.iter().filter_map(|model| Some((model.slots_busy?, model.slots?)));
         let first = all.next()?;
-        Some(all.fold(first, |sum, one| (sum.0 + one.0, sum.1 + one.1)))
+        Some(all.fold(first, |sum, one| (sum.0.saturating_add(one.0), sum.1.saturating_add(one.1))))
     }
 }
 

@@ -19,6 +19,18 @@ pub fn label(text: &str) -> String {
     format!("{kept}~{:08x}", fnv1a(text.as_bytes()))
 }
 
+/// The longest line of a note. The agent's own words are far shorter; names of models may stand in them.
+const MAX_LINE: usize = 400;
+
+/// The text in one harmless line of bounded length, for people to read.
+pub(super) fn line(text: &str) -> String {
+    let mut kept: String = text.chars().take(MAX_LINE).map(|c| if is_bad(c) { '?' } else { c }).collect();
+    if text.chars().nth(MAX_LINE).is_some() {
+        kept.push('…');
+    }
+    kept
+}
+
 /// Control characters (they would steer a terminal) and those that turn the direction of text.
 fn is_bad(c: char) -> bool {
     c.is_control()

@@ -31,6 +31,10 @@ impl Running {
                 && now < was
             {
                 *before = Some(before.unwrap_or(0.0) + was);
+                if incarnation.is_none() {
+                    // The process that was known is gone; the next name is that of this one.
+                    self.incarnation = None;
+                }
             }
             *last = Some(now);
         }
@@ -104,6 +108,15 @@ mod tests {
             running.observe(&told(Some(output)), None);
         }
         assert_eq!(running.totals().output_tokens, Some(15.0));
+    }
+
+    #[test]
+    fn a_restart_that_told_no_process_at_first_is_counted_once() {
+        let mut running = Running::default();
+        for (output, process) in [(100.0, Some("a")), (5.0, None), (7.0, Some("b"))] {
+            running.observe(&told(Some(output)), process);
+        }
+        assert_eq!(running.totals().output_tokens, Some(107.0));
     }
 
     #[test]

@@ -35,7 +35,13 @@ impl Auto {
         }
         let Some(server) = self.server.as_mut() else { return Err(HttpError::Refused) };
         let result = server.poll().await;
-        if matches!(result, Err(HttpError::Refused | HttpError::Malformed(_))) {
+        let other = match &result {
+            Err(HttpError::Refused | HttpError::Malformed(_)) => true,
+            // It lacks a path that its kind has: another may have taken its place between two polls.
+            Err(HttpError::Status { status: 404, .. }) => self.fixed.is_none(),
+            _ => false,
+        };
+        if other {
             // Another server may come up at this address, or has: what was learned is void.
             self.server = None;
         }

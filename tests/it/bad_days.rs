@@ -13,9 +13,11 @@ use tokio::time::Instant;
 
 use crate::support::agent::{Agent, config, target, value};
 use crate::support::authority::Authority;
+use crate::support::clock::later;
 use crate::support::eye::{Eye, has_note};
 use crate::support::fake::{Answer, Fake, plain};
 use crate::support::fixture::recorded;
+use crate::support::presets::of;
 
 #[tokio::test]
 async fn one_slow_target_delays_neither_the_others_nor_the_scrape() {
@@ -262,4 +264,53 @@ async fn a_certificate_that_is_not_trusted_is_told_and_its_authority_is_the_cure
     let view = Eye::with("auto", &url, trusting).look().await;
     assert_eq!((view.up, view.kind.as_str()), (Some(true), "openai"), "{view:#?}");
     jobs.stop(Duration::from_millis(100), std::future::pending()).await;
+}
+
+#[tokio::test]
+async fn another_server_in_the_place_of_one_is_recognised_without_a_refusal_between() {
+    let fake = Fake::ollama("0.34.0").await;
+    let mut eye = Eye::on("auto", fake.url().as_str());
+    assert_eq!(eye.look().await.kind, "ollama");
+    let other = Fake::llama_cpp().await;
+    fake.set_all(Answer::by(move |request| other.answer_to(request)));
+    eye.look().await;
+    let view = eye.look().await;
+    assert_eq!((view.kind.as_str(), view.up), ("llama_cpp", Some(true)));
+}
+
+#[tokio::test]
+async fn what_is_loaded_when_a_list_is_first_had_is_no_load() {
+    let fake = Fake::ollama("0.34.0").await.with("/api/ps", Answer::Silence);
+    let mut eye =
+        Eye::with("ollama", fake.url().as_str(), |target| target.timeout = Duration::from_millis(300));
+    eye.look().await;
+    fake.set("/api/ps", of("ollama", "0.34.0", "ps-loaded"));
+    let view = eye.look().await;
+    assert_eq!((view.models[0].loaded, view.models[0].loads), (Some(true), 0));
+}
+
+#[tokio::test]
+async fn a_poll_in_which_something_hangs_stands_while_the_next_one_waits() {
+    let fake = Fake::ollama("0.34.0").await.with("/api/ps", Answer::Silence);
+    let mut eye = Eye::with("ollama", fake.url().as_str(), |target| {
+        target.every = Duration::from_millis(100);
+        target.timeout = Duration::from_millis(600);
+    });
+    eye.look().await;
+    later(Duration::from_millis(600)).await;
+    assert_eq!(eye.view().up, Some(true), "the next poll is still waiting");
+    later(Duration::from_millis(600)).await;
+    assert_eq!(eye.view().up, None);
+}
+
+#[tokio::test]
+async fn notes_are_few_and_harmless_whatever_models_are_called() {
+    let fake = Fake::llama_cpp_router(false).await;
+    let one = |n| format!(r#"{{"id":"m{n}\u001b[2J\n{}","status":{{"failed":true}}}}"#, "x".repeat(4096));
+    let all: Vec<String> = (0..500).map(one).collect();
+    fake.set("/v1/models", Answer::json(format!(r#"{{"object":"list","data":[{}]}}"#, all.join(","))));
+    let view = Eye::on("llama_cpp", fake.url().as_str()).look().await;
+    assert!(has_note(&view, "model_failed") && view.notes.len() <= 20, "{} notes", view.notes.len());
+    let harmless = |text: &str| !text.chars().any(char::is_control) && text.len() < 1000;
+    assert!(view.notes.iter().all(|note| harmless(&note.text)), "{:?}", view.notes[0]);
 }

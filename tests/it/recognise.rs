@@ -207,3 +207,9 @@ async fn what_does_not_answer_is_asked_once_and_told_as_that() {
     assert_eq!(recognise(&mut probe).await.unwrap_err().reason(), "timeout");
     assert_eq!(silent.asked(), ["GET /v1/models"]);
 }
+
+#[tokio::test]
+async fn while_a_question_hangs_nothing_is_taken_for_the_kind_that_all_imitate() {
+    let fake = Fake::ollama("0.34.0").await.with("/", Answer::Silence);
+    assert_eq!(refusal(&fake).await.reason(), "timeout");
+}

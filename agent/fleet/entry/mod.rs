@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::label;
+use super::label::{label, line};
 use crate::http::HttpError;
 use crate::sample::{Note, ServerSample, ServerState};
 use crate::servers::Target;
@@ -19,6 +19,9 @@ use memory::Memory;
 
 /// A sample older than this many beats is not shown as current.
 const STALE_BEATS: u32 = 3;
+
+/// Notes kept of one sample. Some stand once for each model, and a page is read by people.
+const MAX_NOTES: usize = 20;
 
 /// How many polls in a row must go without an answer of something that accepts, before it is
 /// called hung: one may be a long load or a busy disk.
@@ -36,6 +39,8 @@ pub(super) struct Entry {
     added: Instant,
     state: Option<(ServerState, Timestamp)>,
     stuck_polls: u32,
+    /// A whole list was seen, so that what is loaded and was not in it before is a load.
+    listed: bool,
     models: BTreeMap<String, Memory>,
 }
 
@@ -60,6 +65,7 @@ impl Entry {
             added: Instant::now(),
             state: None,
             stuck_polls: 0,
+            listed: false,
             models: BTreeMap::new(),
         }
     }
@@ -82,8 +88,8 @@ impl Entry {
         let (result, state) = match result {
             Ok(mut sample) => {
                 left_out = tidy(&mut sample, max_models);
-                let first = self.last_success_at.is_none();
-                self.remember(&sample, now, first, max_models);
+                self.remember(&sample, now, !self.listed, max_models);
+                self.listed |= sample.unanswered.is_empty();
                 let state = self.state_of(&mut sample, now);
                 self.kind = Some(sample.kind);
                 self.last_success_at = Some(at);
@@ -108,10 +114,11 @@ impl Entry {
     }
 
     /// How long the outcome of a poll is shown as current. A failure stands while the next poll
-    /// waits for its answer, else a target that hangs would be now down, now unknown.
-    fn current_for(&self, success: bool) -> Duration {
+    /// waits for its answer, else a target that hangs would be now down, now unknown; and so does a
+    /// success for as long as it took itself, since something in it may hang.
+    fn current_for(&self, polled: &Polled) -> Duration {
         let beats = self.target.every * STALE_BEATS;
-        if success { beats } else { beats + self.target.timeout * STALE_BEATS }
+        if polled.result.is_ok() { beats + polled.took } else { beats + self.target.timeout * STALE_BEATS }
     }
 
     /// For how long it has not answered: `None` while it does.
@@ -200,6 +207,10 @@ impl Entry {
 fn tidy(sample: &mut ServerSample, max_models: usize) -> u64 {
     for model in &mut sample.models {
         model.name = label(&model.name);
+    }
+    sample.notes.truncate(MAX_NOTES);
+    for note in &mut sample.notes {
+        note.text = line(&note.text);
     }
     sample.models.sort_by(|a, b| (b.loaded, &a.name).cmp(&(a.loaded, &b.name)));
     let mut seen = HashSet::new();

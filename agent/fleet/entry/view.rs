@@ -9,9 +9,10 @@ use crate::view::{ModelView, TargetView};
 
 impl Entry {
     pub(in crate::fleet) fn view(&self, now: Instant) -> TargetView {
-        let fresh = self.last.as_ref().filter(|polled| {
-            now.saturating_duration_since(polled.when) <= self.current_for(polled.result.is_ok())
-        });
+        let fresh = self
+            .last
+            .as_ref()
+            .filter(|polled| now.saturating_duration_since(polled.when) <= self.current_for(polled));
         let sample = fresh.and_then(|polled| polled.result.as_ref().ok());
         let error = fresh.and_then(|polled| polled.result.as_ref().err());
         let state = fresh.and(self.state);
