@@ -67,7 +67,10 @@ async fn look(targets: &[Target], clients: &Clients, machine: &Machine, within: 
     let known = Known { targets, own: Vec::new() };
     let mut search = Search::new(machine.clone(), clients.clone());
     let report = tokio::time::timeout(within, search.look(&known)).await.ok().flatten();
-    let nothing =
-        || Report { found: Vec::new(), view: DiscoveryView { enabled: true, ..DiscoveryView::default() } };
+    let nothing = || Report {
+        found: Vec::new(),
+        same: Vec::new(),
+        view: DiscoveryView { enabled: true, ..DiscoveryView::default() },
+    };
     report.unwrap_or_else(nothing)
 }

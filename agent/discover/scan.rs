@@ -42,6 +42,8 @@ pub struct Scan {
     pub servers: Vec<Vec<Place>>,
     /// The places that need no question, and why.
     pub settled: Vec<Tried>,
+    /// Targets that are the same server, by name: those of one server together.
+    pub same: Vec<Vec<String>>,
 }
 
 impl Place {
@@ -105,6 +107,7 @@ fn sort_out(suspects: &[Suspect], listeners: &[Listener], here: &Here) -> Scan {
         };
         let mut places: Vec<Place> = Vec::new();
         let mut covered = None;
+        let mut same: Vec<String> = Vec::new();
         for (port, listeners) in ports {
             let why = suspect.map(Suspect::why).or_else(|| default_ports.get(&port).cloned());
             let place = place(port, &listeners, suspect, why.unwrap_or_default());
@@ -113,7 +116,14 @@ fn sort_out(suspects: &[Suspect], listeners: &[Listener], here: &Here) -> Scan {
                     here.targets.iter().find(|(_, at)| listeners.iter().any(|one| accepts(one, *at)));
                 Some((target?.0.as_str(), place.clone()))
             });
+            let at_it = here.targets.iter().filter(|(_, at)| listeners.iter().any(|one| accepts(one, *at)));
+            same.extend(at_it.map(|(name, _)| name.clone()));
             places.push(place);
+        }
+        same.sort_unstable();
+        same.dedup();
+        if same.len() > 1 {
+            scan.same.push(same);
         }
         places.retain(|place| !place.addresses.is_empty());
         // The usual port first: it is the one that people know.

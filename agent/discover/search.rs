@@ -44,6 +44,8 @@ pub struct Known {
 pub struct Report {
     /// Servers that no target is at. Told again at each look until one is.
     pub found: Vec<Target>,
+    /// Targets that are the same server, by name: those of one server together.
+    pub same: Vec<Vec<String>>,
     /// What was tried.
     pub view: DiscoveryView,
 }
@@ -147,7 +149,12 @@ impl Search {
         }
         tried.extend(scan.settled.iter().cloned());
         tried.truncate(MAX_TRIED);
-        Report { found, view: DiscoveryView { enabled: true, last_scan_at: Some(Timestamp::now()), tried } }
+        let same = scan.same.clone();
+        Report {
+            found,
+            same,
+            view: DiscoveryView { enabled: true, last_scan_at: Some(Timestamp::now()), tried },
+        }
     }
 }
 

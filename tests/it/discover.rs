@@ -104,6 +104,18 @@ fn one_server_is_one_place_however_many_ways_lead_to_it() {
 }
 
 #[test]
+fn targets_that_are_one_server_are_told() {
+    let mut paper = Paper::new();
+    paper.process(812, 1, "ollama|serve");
+    paper.listen(Some(812), "0.0.0.0:11434");
+    paper.process(813, 1, "ollama|serve");
+    paper.listen(Some(813), "127.0.0.1:21434");
+    let targets = [("ollama", "127.0.0.1:11434"), ("box", "192.0.2.7:11434"), ("other", "127.0.0.1:21434")];
+    let found = scan(&paper.machine(), &watching(&targets));
+    assert_eq!(found.same, [["box", "ollama"]]);
+}
+
+#[test]
 fn two_servers_at_one_port_of_two_addresses_are_two() {
     let mut paper = Paper::new();
     paper.process(812, 1, "ollama|serve");

@@ -26,6 +26,8 @@ use crate::view::DiscoveryView;
 use crate::web::toolkit::SharedWeb;
 
 mod reload;
+#[cfg(test)]
+mod tests;
 
 /// How often it is looked whether a server that was found has been gone for too long.
 const FORGET_BEAT: Duration = Duration::from_secs(5);
@@ -36,8 +38,8 @@ const AT_ONCE: usize = 16;
 /// What the conductor is asked.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// Servers that discovery found.
-    Found(Vec<Target>),
+    /// Servers that discovery found, and targets that are one server, by name.
+    Found(Vec<Target>, Vec<Vec<String>>),
     /// Read the config anew; the answer is its faults.
     Reload(oneshot::Sender<Result<(), Vec<String>>>),
 }
@@ -114,7 +116,10 @@ impl Conductor {
             tokio::select! {
                 () = stop.cancelled() => return,
                 command = inbox.recv() => match command {
-                    Some(Command::Found(targets)) => self.found(targets),
+                    Some(Command::Found(targets, same)) => {
+                        self.join(&same);
+                        self.found(targets);
+                    }
                     Some(Command::Reload(answer)) => {
                         // Whoever asked may have gone; the reload holds all the same.
                         answer.send(self.reload().await).ok();
@@ -160,9 +165,9 @@ impl Conductor {
         let (fleet, commands) = (self.fleet.clone(), self.commands.clone());
         let tell = move |report: Report| {
             fleet.record_discovery(report.view);
-            if !report.found.is_empty() {
+            if !report.found.is_empty() || !report.same.is_empty() {
                 // What has no room now is told again at the next look.
-                commands.try_send(Command::Found(report.found)).ok();
+                commands.try_send(Command::Found(report.found, report.same)).ok();
             }
         };
         let job = Discover::new(self.machine.clone(), self.clients.clone(), Arc::new(known), Arc::new(tell));
@@ -201,6 +206,26 @@ impl Conductor {
             tracing::info!(target = target.name, kind, url = target.shown_url(), "found a server");
             if let Err(error) = self.watch(&target, Duration::ZERO) {
                 tracing::warn!(target = target.name, %error, "a server that was found cannot be watched");
+            }
+        }
+    }
+
+    /// Of targets that are one server, those that were found give way to the one that the config
+    /// names: the look that found them may have begun before a reload, or its name may not have
+    /// resolved then.
+    fn join(&mut self, same: &[Vec<String>]) {
+        let discovered = |running: &BTreeMap<String, (Target, JobHandle)>, name: &String| {
+            running.get(name).map(|(target, _)| target.discovered)
+        };
+        for names in same {
+            let Some(named) = names.iter().find(|name| discovered(&self.running, name) == Some(false)) else {
+                continue;
+            };
+            for name in names.iter().filter(|name| *name != named) {
+                if discovered(&self.running, name) == Some(true) {
+                    tracing::info!(target = name, "a server that was found is target {named} of the config");
+                    self.unwatch(name);
+                }
             }
         }
     }
