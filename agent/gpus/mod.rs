@@ -17,8 +17,8 @@ pub trait Gpus: Send {
     /// The backend's name: a row of [`BACKENDS`], or `demo`.
     fn name(&self) -> &'static str;
 
-    /// Looks at every GPU once. A value that a card does not tell is `None`; a card that cannot be
-    /// reached is left out.
+    /// Looks at every GPU once. A value that a card does not tell is `None`. A card that can no longer be
+    /// reached has no values, only what it was; one that never could is left out.
     ///
     /// # Errors
     /// Nothing at all can be read; the way must be opened anew.

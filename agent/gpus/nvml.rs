@@ -1,6 +1,7 @@
 //! NVIDIA's cards, by the driver's own library. It is opened at run time, so one build serves
 //! machines with and without a driver.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -21,13 +22,18 @@ const LIBRARY: &str = "libnvidia-ml.so.1";
 /// Is there where the kernel's part of the driver is loaded, inside a container too.
 const KERNEL_PART: &str = "/proc/driver/nvidia/version";
 
-struct NvmlGpus(Nvml);
+struct NvmlGpus {
+    nvml: Nvml,
+    /// What the card at an index is, as far as it was told: a card that is lost no longer says it. NVML counts
+    /// its cards when it is initialised, so an index means the same card for as long as this lives.
+    known: HashMap<u32, GpuSample>,
+}
 
 fn open(options: &Options) -> Result<Box<dyn Gpus>, GpuError> {
     let named = options.nvml_library.as_deref();
     let path = named.map_or(OsStr::new(LIBRARY), |path| path.as_os_str());
     match Nvml::builder().lib_path(path).init() {
-        Ok(nvml) => Ok(Box::new(NvmlGpus(nvml))),
+        Ok(nvml) => Ok(Box::new(NvmlGpus { nvml, known: HashMap::new() })),
         Err(NvmlError::LibloadingError(cause)) => {
             Err(missing(named.is_some(), Path::new(KERNEL_PART).exists(), &cause.to_string()))
         }
@@ -56,23 +62,48 @@ impl Gpus for NvmlGpus {
     }
 
     fn read(&mut self) -> Result<Vec<GpuSample>, GpuError> {
-        let count = self.0.device_count().map_err(|error| translate(&error))?;
-        let driver = self.0.sys_driver_version().ok();
-        // Handles are asked anew each time: after a reset an old one may be another card's. A card
-        // that fell off the bus is still counted but gives no handle.
-        let cards = (0..count).filter_map(|index| Some((index, self.0.device_by_index(index).ok()?)));
-        Ok(cards.map(|(index, device)| look(index, &device, driver.clone())).collect())
+        let count = self.nvml.device_count().map_err(|error| translate(&error))?;
+        let driver = self.nvml.sys_driver_version().ok();
+        let (mut cards, mut lost, mut fault) = (Vec::new(), Vec::new(), None);
+        for index in 0..count {
+            // Handles are asked anew each time: after a reset an old one may be another card's. A card
+            // that fell off the bus is still counted but gives no handle.
+            let device = self.nvml.device_by_index(index);
+            match device.and_then(|device| look(index, &device, driver.clone())) {
+                Ok(card) => {
+                    self.known.insert(index, silent(&card));
+                    cards.push(card);
+                }
+                Err(error) => {
+                    fault.get_or_insert(error);
+                    lost.extend(self.known.get(&index).cloned());
+                }
+            }
+        }
+        match fault {
+            // Every card at once is the driver's fault, or needs it to be opened anew.
+            Some(error) if cards.is_empty() => Err(translate(&error)),
+            _ => Ok(cards.into_iter().chain(lost).collect()),
+        }
     }
 }
 
 /// One card. Each question may fail alone: cards and drivers differ in what they tell.
-fn look(index: u32, device: &Device<'_>, driver: Option<String>) -> GpuSample {
-    let pci = device.pci_info().ok().map(|pci| pci.bus_id);
+///
+/// # Errors
+/// The card does not say who it is, as one that is lost.
+fn look(index: u32, device: &Device<'_>, driver: Option<String>) -> Result<GpuSample, NvmlError> {
+    let pci = device.pci_info().ok().map(|pci| pci.bus_id).filter(|bus_id| !bus_id.is_empty());
+    let uuid = match device.uuid() {
+        Ok(uuid) => uuid,
+        Err(NvmlError::NotSupported | NvmlError::FailedToLoadSymbol(_)) => String::new(),
+        Err(error) => return Err(error),
+    };
     let nameless = || pci.clone().unwrap_or_else(|| format!("index-{index}"));
     // Boards that share the system's memory refuse, or say that they have none: both are "not told".
     let memory = device.memory_info().ok().filter(|memory| memory.total > 0);
-    GpuSample {
-        uuid: device.uuid().ok().filter(|uuid| !uuid.is_empty()).unwrap_or_else(nameless),
+    let mut card = GpuSample {
+        uuid: if uuid.is_empty() { nameless() } else { uuid },
         index: Some(index),
         name: device.name().ok(),
         vendor: "nvidia".into(),
@@ -82,12 +113,38 @@ fn look(index: u32, device: &Device<'_>, driver: Option<String>) -> GpuSample {
         memory_total_bytes: memory.as_ref().map(|memory| memory.total),
         memory_used_bytes: memory.as_ref().map(|memory| memory.used),
         memory_free_bytes: memory.as_ref().map(|memory| memory.free),
-        temperature_celsius: device.temperature(TemperatureSensor::Gpu).ok().map(f64::from),
-        power_watts: device.power_usage().ok().map(from_milli),
-        power_limit_watts: device.enforced_power_limit().ok().map(from_milli),
-        energy_joules: device.total_energy_consumption().ok().map(|millijoules| millijoules as f64 / 1000.0),
+        temperature_celsius: told(device.temperature(TemperatureSensor::Gpu)).map(f64::from),
+        power_watts: told(device.power_usage()).map(from_milli),
+        power_limit_watts: told(device.enforced_power_limit()).map(from_milli),
+        energy_joules: told(device.total_energy_consumption()).map(|millijoules| millijoules as f64 / 1000.0),
         pci,
+    };
+    // Idle is believed of a card that tells something else, too.
+    let other = GpuSample { utilization_ratio: None, ..card.clone() };
+    if other == silent(&card) {
+        card.utilization_ratio = card.utilization_ratio.filter(|ratio| *ratio > 0.0);
     }
+    Ok(card)
+}
+
+/// The card without its readings: what it is.
+fn silent(card: &GpuSample) -> GpuSample {
+    GpuSample {
+        utilization_ratio: None,
+        memory_total_bytes: None,
+        memory_used_bytes: None,
+        memory_free_bytes: None,
+        temperature_celsius: None,
+        power_watts: None,
+        power_limit_watts: None,
+        energy_joules: None,
+        ..card.clone()
+    }
+}
+
+/// A reading that no card in operation has as zero. Some Jetsons succeed with zeros where they know nothing.
+fn told<T: Default + PartialEq>(reading: Result<T, NvmlError>) -> Option<T> {
+    reading.ok().filter(|value| *value != T::default())
 }
 
 fn from_milli(value: u32) -> f64 {
