@@ -49,14 +49,10 @@ pub(super) async fn poll_once(config: &Config, within: Duration) -> anyhow::Resu
             GpuPoller::new(backend.name, open, config.gpu_every, fleet.clone()).within(within)
         })
         .collect();
-    let all = async {
-        tokio::join!(
-            join_all(polls.iter_mut().map(PollServer::once)),
-            join_all(reads.iter_mut().map(GpuPoller::once))
-        )
-    };
-    // What has no answer by then is told as not polled.
-    tokio::time::timeout(within, all).await.ok();
+    let polls = join_all(polls.iter_mut().map(PollServer::once));
+    // A target that has no answer by then is told as not polled; a driver that has none tells so itself.
+    let polls = tokio::time::timeout(within, polls);
+    tokio::join!(polls, join_all(reads.iter_mut().map(GpuPoller::once))).0.ok();
     Ok(fleet.view())
 }
 
