@@ -23,6 +23,7 @@ mod real_discover;
 mod real_fakes;
 mod real_llama_cpp;
 mod real_main_job;
+mod real_nvml;
 mod real_ollama;
 mod real_scrape;
 mod recognise;

@@ -9,6 +9,7 @@ pub mod fixture;
 pub mod gguf;
 pub mod golden;
 pub mod machine;
+pub mod nvml;
 pub mod page_view;
 pub mod presets;
 pub mod process;

@@ -1,0 +1,161 @@
+//! The fake of NVIDIA's library, built on first use, and an agent that has it instead of a driver.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::golden;
+use super::process::{Process, Recipe, free_port};
+
+const PACKAGE: &str = "tests/fake-nvml";
+
+/// The library as it was built, under the folder that cargo keeps for integration tests.
+static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fake-nvml");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "--locked", "--manifest-path"])
+        .arg(golden::file(PACKAGE).join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target)
+        .output()
+        .expect("cargo runs");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    target.join("debug/libfake_nvml.so")
+});
+
+/// A scenario of `tests/fake-nvml/scenarios`.
+pub fn scenario(name: &str) -> Value {
+    let path = golden::file(PACKAGE).join("scenarios").join(name).with_extension("json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// A machine whose driver plays a scenario. The agent is a process of its own: a library has one state a process.
+pub struct Machine {
+    folder: tempfile::TempDir,
+    /// The rest of the config.
+    config: String,
+}
+
+impl Machine {
+    pub fn new(scenario: &Value) -> Machine {
+        let machine = Machine { folder: tempfile::tempdir().unwrap(), config: String::new() };
+        std::fs::copy(&*LIBRARY, machine.library()).unwrap();
+        play(machine.folder.path(), scenario);
+        set_clock(machine.folder.path(), 0);
+        machine
+    }
+
+    /// Its driver is older: the loader does not find these functions, because the names are spoilt.
+    pub fn without(self, functions: &[&str]) -> Machine {
+        let mut bytes = std::fs::read(self.library()).unwrap();
+        for function in functions {
+            let name = [b"\0", function.as_bytes(), b"\0"].concat();
+            let at = bytes.windows(name.len()).position(|window| window == name);
+            bytes[at.expect("the library exports it") + 1] = b'_';
+        }
+        std::fs::write(self.library(), bytes).unwrap();
+        self
+    }
+
+    /// More lines for the top of the config.
+    pub fn with(mut self, config: &str) -> Machine {
+        self.config.push_str(config);
+        self
+    }
+
+    /// The path of a config with the fake as its library, and the environment of the agent that has it.
+    pub fn prepare(&self, port: u16) -> (String, Vec<(String, String)>) {
+        let path = |name: &str| self.folder.path().join(name).to_str().unwrap().to_owned();
+        let config = format!(
+            "listen = \"127.0.0.1:{port}\"\ndiscover = false\n{}\n[gpu]\nevery = \"1s\"\nnvml_library = \"{}\"\n",
+            self.config,
+            self.library().display()
+        );
+        std::fs::write(path("opsagent.toml"), config).unwrap();
+        let variable = |name: &str, file: &str| (format!("OPSAGENT_FAKE_NVML_{name}"), path(file));
+        let env = [("SCENARIO", "scenario.json"), ("CLOCK", "clock"), ("TRACE", "trace")];
+        (path("opsagent.toml"), env.map(|(name, file)| variable(name, file)).into())
+    }
+
+    pub fn start(self) -> Agent {
+        let port = free_port();
+        let (config, env) = self.prepare(port);
+        let recipe = Recipe {
+            program: env!("CARGO_BIN_EXE_opsagent").into(),
+            args: vec!["run".into(), "--config".into(), config],
+            env,
+            port,
+            ready: "/-/healthy",
+        };
+        Agent { process: Process::start(self.folder, recipe) }
+    }
+
+    fn library(&self) -> PathBuf {
+        self.folder.path().join("libnvidia-ml.so.1")
+    }
+}
+
+/// `opsagent run` on that machine.
+pub struct Agent {
+    pub process: Process,
+}
+
+impl Agent {
+    /// Another scenario from the next question on.
+    pub fn play(&self, scenario: &Value) {
+        play(self.process.folder(), scenario);
+    }
+
+    /// The second at which the scenario stands from now on. It begins at 0.
+    pub fn set_clock(&self, seconds: u32) {
+        set_clock(self.process.folder(), seconds);
+    }
+
+    /// How often the library was asked by that function.
+    pub fn asked(&self, function: &str) -> usize {
+        let trace = std::fs::read_to_string(self.process.folder().join("trace")).unwrap_or_default();
+        trace.lines().filter(|line| *line == function).count()
+    }
+
+    /// What `/metrics` says of the GPUs: the series, without how long reads took and how many failed.
+    pub fn gpus(&self) -> String {
+        let page = self.process.get("/metrics");
+        let told = page.lines().filter(|line| {
+            line.starts_with("opsagent_gpu")
+                && !line.starts_with("opsagent_gpu_read_duration_seconds")
+                && !line.starts_with("opsagent_gpu_read_errors_total")
+        });
+        told.flat_map(|line| [line, "\n"]).collect()
+    }
+
+    /// The same once it contains this.
+    pub fn until(&self, wanted: &str) -> String {
+        for _ in 0..1500 {
+            let told = self.gpus();
+            if told.contains(wanted) {
+                return told;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("no {wanted} in\n{}\nits log:\n{}", self.gpus(), self.process.log());
+    }
+}
+
+fn play(folder: &Path, scenario: &Value) {
+    replace(&folder.join("scenario.json"), &scenario.to_string());
+}
+
+fn set_clock(folder: &Path, seconds: u32) {
+    replace(&folder.join("clock"), &seconds.to_string());
+}
+
+/// The library may read it at any moment, and never sees the half of it.
+fn replace(path: &Path, text: &str) {
+    let new = path.with_extension("new");
+    std::fs::write(&new, text).unwrap();
+    std::fs::rename(new, path).unwrap();
+}
