@@ -1,4 +1,5 @@
-//! What a config gives to get into a server: it is sent with every question, and shown nowhere.
+//! What a config gives to get into a server: it is sent with every question, and shown nowhere. And
+//! whom it lets look at the agent.
 
 use std::path::Path;
 
@@ -6,7 +7,7 @@ use opsagent::app::Options;
 use opsagent::config::Config;
 use url::Url;
 
-use crate::support::agent::Agent;
+use crate::support::agent::{Agent, config};
 use crate::support::fake::Fake;
 use crate::support::real::LlamaServer;
 use crate::support::tiny_model::TinyModel;
@@ -66,5 +67,18 @@ async fn a_real_server_lets_in_the_token_of_the_file_and_no_other() {
         let view = agent.until("polled", |view| view.targets[0].up.is_some()).await;
         assert_eq!((view.targets[0].up, view.targets[0].reason.as_deref()), (up, reason));
         shows_nowhere(&agent, "sesame").await;
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_the_config_allows_is_answered_to_and_no_other() {
+    let allow_hosts = vec!["ops.example".to_owned(), "*.lab.example".to_owned()];
+    let agent = Agent::start(Config { allow_hosts, ..config(Vec::new()) }).await;
+    for (host, status) in
+        [("ops.example", 200), ("gpu7.lab.example:10434", 200), ("localhost", 200), ("rebound.example", 403)]
+    {
+        let request =
+            reqwest::Client::new().get(agent.base.join("/api/v1/view").unwrap()).header("host", host);
+        assert_eq!(request.send().await.unwrap().status(), status, "{host}");
     }
 }

@@ -10,6 +10,8 @@ use opsagent::wire::exposition::parse;
 
 use super::fake::free_port;
 use super::{opsagent, run};
+use crate::support::real::LlamaServer;
+use crate::support::tiny_model::TinyModel;
 
 /// Waits until it holds.
 pub fn eventually(limit: Duration, mut holds: impl FnMut() -> bool) {
@@ -316,4 +318,19 @@ async fn a_demo_is_marked_in_all_that_it_gives_out() {
     for line in log.lines().filter(|line| line.contains(" -> ")) {
         assert!(line.contains("demo"), "{line}");
     }
+}
+
+#[test]
+#[ignore = "real parts: run tests/run"]
+fn without_an_agent_status_finds_a_real_server_by_itself() {
+    let (_folder, path) = TinyModel::new().saved();
+    let server = LlamaServer::start(&path, &["--metrics", "--alias", "small"]);
+    let name = format!("llama_cpp-{}", server.address().port());
+    let file = config(&format!("listen = \"127.0.0.1:{}\"\ndiscover = true\n", free_port()));
+    let asked = ["status", "--json", "--target", &name, "--config", file.path().to_str().unwrap()];
+    let (code, out, err) = run(&asked);
+    assert_eq!(code, 0, "{out}{err}");
+    let view: View = serde_json::from_str(&out).unwrap();
+    assert_eq!((view.targets.len(), view.targets[0].models[0].name.as_str()), (1, "small"));
+    assert!(view.targets[0].discovered && err.contains("directly"), "{err}");
 }
