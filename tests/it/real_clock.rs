@@ -35,6 +35,7 @@ async fn view(address: &str) -> View {
 #[tokio::test]
 #[ignore = "real parts: run tests/run"]
 async fn a_clock_set_back_an_hour_stops_no_poll_and_makes_no_sample_stale() {
+    drop(rustls::crypto::ring::default_provider().install_default());
     let fake = Fake::ollama("0.34.0").await;
     let folder = tempfile::tempdir().unwrap();
     let (shift, config) = (folder.path().join("shift"), folder.path().join("opsagent.toml"));

@@ -287,6 +287,7 @@ fn sighup_reads_the_config_anew_and_refuses_a_bad_one_whole() {
 
 #[tokio::test]
 async fn a_demo_is_marked_in_all_that_it_gives_out() {
+    drop(rustls::crypto::ring::default_provider().install_default());
     let file = config("");
     let path = file.path().to_str().unwrap();
     let agent = Running::start(&["run", "--demo", "--config", path, "--listen", "127.0.0.1:0"]);
