@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use ollama_rs::models::ModelInfo;
 use serde_json::json;
 
-use super::children::Family;
+use super::family::Family;
 use crate::http::{Http, Reply};
 use crate::sample::ModelSample;
 

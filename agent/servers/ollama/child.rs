@@ -1,6 +1,6 @@
 //! One look at one child llama-server. It is on loopback, without a key, and never sleeps.
 
-use super::children::Child;
+use super::family::Child;
 use crate::http::{Http, HttpError};
 use crate::servers::llama_cpp::{Props, Slot, is_loading, off, read_slots};
 

@@ -14,10 +14,12 @@ use crate::sample::{ModelSample, Note, ServerSample, ServerState};
 mod blobs;
 mod child;
 mod children;
+mod family;
 mod shapes;
 
 use blobs::Blobs;
-use children::{Children, Family};
+use children::Children;
+use family::Family;
 use shapes::{Ps, Tags, Version};
 
 /// The row of the table.
