@@ -47,7 +47,7 @@ pub enum HttpError {
     /// It answered with success, but not as this kind of server answers.
     #[error("not the expected answer: {0}")]
     Malformed(String),
-    /// The body is larger than [`BODY_CAP`].
+    /// The body is larger than [`BODY_CAP`](super::BODY_CAP).
     #[error("answer larger than {0} bytes")]
     TooLarge(usize),
 }

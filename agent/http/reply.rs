@@ -12,7 +12,7 @@ pub struct Reply {
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body, at most [`BODY_CAP`] bytes.
+    /// The body, at most [`BODY_CAP`](super::BODY_CAP) bytes.
     pub body: Vec<u8>,
 }
 

@@ -9,6 +9,8 @@ use crate::sample::ServerSample;
 /// A server of a kind that is given, or found out from its answers.
 pub struct Auto {
     fixed: Option<&'static Kind>,
+    /// What it was when it was found; holds until it answers as another.
+    found: Option<&'static Kind>,
     endpoint: Endpoint,
     server: Option<Box<dyn Server>>,
 }
@@ -22,12 +24,17 @@ impl std::fmt::Debug for Auto {
 impl Auto {
     /// A server at that place, of that kind or of one to be found out.
     pub fn new(fixed: Option<&'static Kind>, endpoint: Endpoint) -> Auto {
-        Auto { fixed, endpoint, server: None }
+        Auto { fixed, found: None, endpoint, server: None }
+    }
+
+    /// A server that was just recognised as that kind, and may be another later.
+    pub fn found(kind: Option<&'static Kind>, endpoint: Endpoint) -> Auto {
+        Auto { fixed: None, found: kind, endpoint, server: None }
     }
 
     async fn look(&mut self) -> Result<ServerSample, HttpError> {
         if self.server.is_none() {
-            let kind = match self.fixed {
+            let kind = match self.fixed.or(self.found.take()) {
                 Some(kind) => kind,
                 None => recognise(&mut Probe::new(self.endpoint.http.clone())).await?,
             };

@@ -159,7 +159,10 @@ impl Target {
         })?;
         // What was found by itself was found here, whatever address it is bound to.
         let machine = (self.discovered || is_here(&self.url)).then_some(machine);
-        Ok(Box::new(Auto::new(self.kind, Endpoint { http, machine, sleeps: self.sleeps })))
+        let endpoint = Endpoint { http, machine, sleeps: self.sleeps };
+        let auto =
+            if self.discovered { Auto::found(self.kind, endpoint) } else { Auto::new(self.kind, endpoint) };
+        Ok(Box::new(auto))
     }
 
     /// The address without user, password, query and fragment, fit to be shown.

@@ -268,14 +268,17 @@ async fn a_certificate_that_is_not_trusted_is_told_and_its_authority_is_the_cure
 
 #[tokio::test]
 async fn another_server_in_the_place_of_one_is_recognised_without_a_refusal_between() {
-    let fake = Fake::ollama("0.34.0").await;
-    let mut eye = Eye::on("auto", fake.url().as_str());
-    assert_eq!(eye.look().await.kind, "ollama");
-    let other = Fake::llama_cpp().await;
-    fake.set_all(Answer::by(move |request| other.answer_to(request)));
-    eye.look().await;
-    let view = eye.look().await;
-    assert_eq!((view.kind.as_str(), view.up), ("llama_cpp", Some(true)));
+    // By a config that leaves the kind open, and by discovery, which recognised the first one.
+    for (kind_name, discovered) in [("auto", false), ("ollama", true)] {
+        let fake = Fake::ollama("0.34.0").await;
+        let mut eye = Eye::with(kind_name, fake.url().as_str(), |target| target.discovered = discovered);
+        assert_eq!(eye.look().await.kind, "ollama");
+        let other = Fake::llama_cpp().await;
+        fake.set_all(Answer::by(move |request| other.answer_to(request)));
+        eye.look().await;
+        let view = eye.look().await;
+        assert_eq!((view.kind.as_str(), view.up), ("llama_cpp", Some(true)), "discovered: {discovered}");
+    }
 }
 
 #[tokio::test]
