@@ -135,7 +135,7 @@ mod tests {
             ("/usr/local/bin/ollama|serve", Some("ollama")),
             ("llama-server|-m|x.gguf", Some("llama_cpp")),
             ("/opt/LM Studio/lm-studio", Some("lm_studio")),
-            ("/tmp/.mount_LM/lm-studio --type=utility --user-data-dir=/home/a/b", Some("lm_studio")),
+            ("/tmp/.mount_LM/lm-studio --type=utility --user-data-dir=/srv/a/b", Some("lm_studio")),
             ("python3|-m|vllm.entrypoints.openai.api_server|--model|x", Some("openai")),
             ("/usr/bin/python3.12|-u|-m|sglang.launch_server", Some("openai")),
             ("/usr/bin/python3|/usr/local/bin/vllm|serve|x", Some("openai")),
