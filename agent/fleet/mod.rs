@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::http::HttpError;
 use crate::metrics::Counted;
-use crate::sample::{GpuSample, ServerSample, ServerState};
+use crate::sample::{GpuSample, Note, ServerSample, ServerState};
 use crate::servers::Target;
 use crate::view::{AgentView, BackendView, DiscoveryView, GpusView, SCHEMA_VERSION, View};
 
@@ -23,6 +23,15 @@ pub use label::label;
 /// A cheap handle on what is known.
 #[derive(Debug, Clone)]
 pub struct Fleet(Arc<Inner>);
+
+/// What one poll changed.
+#[derive(Debug, Default)]
+pub struct News {
+    /// The target's state before and now, if they differ.
+    pub state: Option<(Option<ServerState>, ServerState)>,
+    /// Warnings that the poll before did not give.
+    pub warnings: Vec<Note>,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -95,22 +104,18 @@ impl Fleet {
         self.counted().forget_target(target);
     }
 
-    /// What came of one poll. If it changed the target's state: the state before and the one now.
-    pub fn record_poll(
-        &self,
-        target: &str,
-        result: Result<ServerSample, HttpError>,
-        took: Duration,
-    ) -> Option<(Option<ServerState>, ServerState)> {
+    /// What came of one poll; says what is new by it.
+    pub fn record_poll(&self, target: &str, result: Result<ServerSample, HttpError>, took: Duration) -> News {
         let reason = result.as_ref().err().map(HttpError::reason);
         let mut known = self.lock();
         let max_models = known.max_models;
-        let entry = known.targets.get_mut(target)?;
-        let before = entry.state();
+        let Some(entry) = known.targets.get_mut(target) else { return News::default() };
+        let (before, warned) = (entry.state(), entry.warnings());
         let left_out = entry.record(result, took, Instant::now(), Timestamp::now(), max_models);
-        let now = entry.state().filter(|now| before != Some(*now));
+        let state = entry.state().filter(|now| before != Some(*now)).map(|now| (before, now));
+        let warnings = entry.warnings().into_iter().filter(|(key, _)| !warned.contains_key(key));
         self.counted().count_poll(target, reason, left_out);
-        now.map(|now| (before, now))
+        News { state, warnings: warnings.map(|(_, note)| note).collect() }
     }
 
     /// What came of one read of the GPUs by one backend.

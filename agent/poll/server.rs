@@ -42,8 +42,13 @@ impl PollServer {
             Err(_) => Err(HttpError::Timeout(self.limit)),
         };
         let why = result.as_ref().err().map(ToString::to_string);
-        if let Some((before, now)) = self.fleet.record_poll(&self.target, result, start.elapsed()) {
+        let news = self.fleet.record_poll(&self.target, result, start.elapsed());
+        if let Some((before, now)) = news.state {
             self.tell(before, now, why);
+        }
+        for note in news.warnings {
+            let (target, remedy) = (self.target.as_str(), note.remedy.unwrap_or_default());
+            tracing::warn!(target, code = note.code, remedy, "{target}: {}", note.text);
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use opsagent::app::{App, Options};
 use opsagent::config::Config;
 use opsagent::jobs::Jobs;
-use opsagent::sample::ServerState;
+use opsagent::sample::{Note, ServerSample, ServerState};
 use opsagent::servers::Target;
 use opsagent::web::toolkit::WebConfig;
 use tokio::time::Instant;
@@ -316,4 +316,21 @@ async fn notes_are_few_and_harmless_whatever_models_are_called() {
     assert!(has_note(&view, "model_failed") && view.notes.len() <= 20, "{} notes", view.notes.len());
     let harmless = |text: &str| !text.chars().any(char::is_control) && text.len() < 1000;
     assert!(view.notes.iter().all(|note| harmless(&note.text)), "{:?}", view.notes[0]);
+}
+
+#[tokio::test]
+async fn a_warning_is_news_once_however_long_it_stands() {
+    let fleet = opsagent::fleet::Fleet::new(crate::support::eye::agent(), 200);
+    fleet.add(&Target::new("box", "http://127.0.0.1:1".parse().unwrap()), false);
+    let poll = |texts: &[&str]| {
+        let note = |text: &&str| Note::warning("no_progress", *text, None);
+        let sample = ServerSample { notes: texts.iter().map(note).collect(), ..ServerSample::default() };
+        let news = fleet.record_poll("box", Ok(sample), Duration::ZERO);
+        news.warnings.into_iter().map(|note| note.text).collect::<Vec<_>>()
+    };
+    assert_eq!(poll(&["a stands still for 120 s"]), ["a stands still for 120 s"]);
+    assert!(poll(&["a stands still for 135 s"]).is_empty(), "the seconds alone are no news");
+    assert_eq!(poll(&["a stands still for 150 s", "b stands still for 5 s"]), ["b stands still for 5 s"]);
+    assert!(poll(&[]).is_empty());
+    assert_eq!(poll(&["a stands still for 9 s"]).len(), 1, "it was well in between");
 }

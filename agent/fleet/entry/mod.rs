@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::label::{label, line};
 use crate::http::HttpError;
-use crate::sample::{Note, ServerSample, ServerState};
+use crate::sample::{Note, NoteLevel, ServerSample, ServerState};
 use crate::servers::Target;
 
 mod memory;
@@ -73,6 +73,16 @@ impl Entry {
     /// The state that the last poll left it in.
     pub(super) fn state(&self) -> Option<ServerState> {
         self.state.map(|(state, _)| state)
+    }
+
+    /// The warnings of the last poll, each under what stays the same of it from poll to poll: its
+    /// text without numbers (seconds that pass, process ids).
+    pub(super) fn warnings(&self) -> BTreeMap<String, Note> {
+        let sample = self.last.as_ref().and_then(|polled| polled.result.as_ref().ok());
+        let notes = sample.into_iter().flat_map(|sample| &sample.notes);
+        let key =
+            |note: &Note| format!("{} {}", note.code, note.text.replace(|c: char| c.is_ascii_digit(), ""));
+        notes.filter(|note| note.level == NoteLevel::Warning).map(|note| (key(note), note.clone())).collect()
     }
 
     /// Takes what came of a poll; says how many models were left out for the limit.
