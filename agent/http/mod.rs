@@ -6,6 +6,8 @@ use std::time::Duration;
 use http::header::HeaderMap;
 use reqwest::{Client, Method, Response};
 use serde::de::DeserializeOwned;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 use url::Url;
 
 mod clients;
@@ -16,6 +18,9 @@ pub use clients::{Access, Clients};
 pub use error::HttpError;
 use error::classify;
 pub use reply::{Reply, excerpt};
+
+/// A server that can be reached accepts in milliseconds.
+const ACCEPT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The largest body that is read. 10,000 models in Ollama's `/api/tags` are 5 MB.
 pub const BODY_CAP: usize = 16 << 20;
@@ -81,8 +86,20 @@ impl Http {
     ) -> Result<Reply, HttpError> {
         match tokio::time::timeout(self.timeout, work).await {
             Ok(result) => result,
-            Err(_) => Err(HttpError::Timeout(self.timeout)),
+            Err(_) if self.accepts().await => Err(HttpError::Timeout(self.timeout)),
+            Err(_) => Err(HttpError::ConnectTimeout(self.timeout)),
         }
+    }
+
+    /// Whether somebody accepts connections there. Asked only after a limit that is no longer than
+    /// a connection may take: then nothing else tells a server that hangs from one that is gone.
+    async fn accepts(&self) -> bool {
+        let (Some(host), Some(port)) = (self.base.host_str(), self.base.port_or_known_default()) else {
+            return true;
+        };
+        let host = host.trim_matches(['[', ']']);
+        self.timeout > clients::CONNECT_TIMEOUT
+            || matches!(timeout(ACCEPT_TIMEOUT, TcpStream::connect((host, port))).await, Ok(Ok(_)))
     }
 
     async fn ask(

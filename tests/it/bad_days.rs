@@ -334,3 +334,30 @@ async fn a_warning_is_news_once_however_long_it_stands() {
     assert!(poll(&[]).is_empty());
     assert_eq!(poll(&["a stands still for 9 s"]).len(), 1, "it was well in between");
 }
+
+#[tokio::test]
+async fn an_address_that_drops_what_is_sent_is_down_and_not_hung_however_short_the_limit() {
+    // A listener whose queue is full lets the kernel drop what comes, as a firewall would.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut held = Vec::new();
+    while let Ok(Ok(stream)) =
+        tokio::time::timeout(Duration::from_millis(300), tokio::net::TcpStream::connect(address)).await
+    {
+        held.push(stream);
+        assert!(held.len() < 100, "the queue never fills");
+    }
+    let mut eye = Eye::with("ollama", &format!("http://{address}/"), |target| {
+        target.timeout = Duration::from_millis(400);
+    });
+    for _ in 0..3 {
+        let view = eye.look().await;
+        assert_eq!(
+            (view.state, view.reason.as_deref()),
+            (Some(ServerState::Down), Some("timeout")),
+            "{view:#?}"
+        );
+    }
+}
