@@ -1,6 +1,5 @@
 //! `opsagent check`: the config, and with `--connect` one poll of each target.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -31,12 +30,8 @@ Exit codes:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub(super) struct Args {
-    /// The config; /etc/opsagent/opsagent.toml if it exists, else the defaults
-    #[arg(long, value_name = "FILE", env = "OPSAGENT_CONFIG")]
-    config: Option<PathBuf>,
-    /// TLS and passwords, instead of the config's `web_config_file`
-    #[arg(long = "web.config.file", value_name = "FILE", env = "OPSAGENT_WEB_CONFIG_FILE")]
-    web_config_file: Option<PathBuf>,
+    #[command(flatten)]
+    files: configs::Files,
     /// Polls each target once and shows what came of it; loads no model, wakes none
     #[arg(long)]
     connect: bool,
@@ -47,7 +42,7 @@ pub(super) struct Args {
 
 /// Checks.
 pub(super) fn run(args: &Args, out: &mut Out) -> Outcome {
-    let (config, _) = configs::load(args.config.as_deref(), args.web_config_file.as_deref(), "use it")?;
+    let (config, _) = configs::load(&args.files, "use it")?;
     out.text(&format!("{}\n", sentence(&config)))?;
     if !args.connect {
         return Ok(0);

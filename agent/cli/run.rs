@@ -1,7 +1,6 @@
 //! `opsagent run`: the agent itself.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -41,9 +40,8 @@ Exit codes:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub(super) struct Args {
-    /// The config; /etc/opsagent/opsagent.toml if it exists, else the defaults
-    #[arg(long, value_name = "FILE", env = "OPSAGENT_CONFIG")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    files: configs::Files,
     /// Where to serve the page, /metrics and the JSON, instead of the config's `listen`; repeatable
     #[arg(
         long,
@@ -54,9 +52,6 @@ pub(super) struct Args {
         value_parser = flags::listen
     )]
     listen: Vec<SocketAddr>,
-    /// TLS and passwords, in the format of Prometheus' exporter-toolkit
-    #[arg(long = "web.config.file", value_name = "FILE", env = "OPSAGENT_WEB_CONFIG_FILE")]
-    web_config_file: Option<PathBuf>,
     /// Simulated servers and a recorded GPU with traffic, for a first look; marked demo everywhere
     #[arg(long)]
     demo: bool,
@@ -82,13 +77,13 @@ pub(super) struct Args {
 
 /// Runs until it is told to stop.
 pub(super) fn run(args: &Args) -> Outcome {
-    let (config, web) = configs::load(args.config.as_deref(), args.web_config_file.as_deref(), "start")?;
+    let (config, web) = configs::load(&args.files, "start")?;
     log::init(&args.log_level, args.log_format)?;
     let options = Options {
         demo: args.demo,
-        config_file: args.config.clone(),
+        config_file: args.files.config.clone(),
         listen: args.listen.clone(),
-        web_config_file: args.web_config_file.clone(),
+        web_config_file: args.files.web_config_file.clone(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
