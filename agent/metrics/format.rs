@@ -146,8 +146,9 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_header_gets_a_page(accept in ".{0,200}") {
-            Format::negotiate(Some(&accept));
+        fn any_header_gets_a_page_and_openmetrics_only_who_asks_for_it(accept in ".{0,200}") {
+            let format = Format::negotiate(Some(&accept));
+            proptest::prop_assert!(format == Text || accept.to_lowercase().contains("openmetrics"));
         }
     }
 }

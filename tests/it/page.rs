@@ -126,7 +126,9 @@ fn a_demonstration_says_so_at_every_server() {
     }
     let page = render(&view);
     assert!(page.contains("<strong>Demonstration.</strong>"));
-    for section in page.split("<section class=\"card").skip(2).take(view.targets.len()) {
+    let sections: Vec<&str> = page.split("<section class=\"card").skip(2).take(view.targets.len()).collect();
+    assert_eq!(sections.len(), view.targets.len());
+    for section in sections {
         assert!(section.split("<dl").next().unwrap().contains(">demo<"), "{section}");
     }
 }

@@ -7,7 +7,7 @@ use opsagent::wire::exposition;
 use serde_json::{Value, json};
 
 use crate::support::eye::{Eye, has_note, model};
-use crate::support::real::LlamaServer;
+use crate::support::real::{LlamaServer, smollm2};
 use crate::support::tiny_model::TinyModel;
 
 #[tokio::test]
@@ -165,4 +165,31 @@ async fn a_server_stopped_in_mid_work_is_hung_and_comes_back() {
     eye.until("answers again", |view| view.up == Some(true)).await;
     drop(server);
     client.join().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "real parts: run tests/run"]
+async fn a_server_whose_work_stands_still_for_long_enough_is_hung_while_it_answers() {
+    // One batch of 1,900 tokens takes seconds, and no counter moves within it: for a limit of half a
+    // second that is what a decode that never ends is for one of minutes.
+    let args = ["--metrics", "--alias", "smol", "-np", "1", "-c", "4096", "-b", "2048", "-ub", "2048"];
+    let server = LlamaServer::start(&smollm2(), &args);
+    let mut eye = Eye::with("auto", &server.url(), |target| target.hung_after = Duration::from_millis(500));
+    assert_eq!(eye.look().await.state, Some(ServerState::Ready));
+    let ask = || {
+        server.complete(&"lighthouse ".repeat(1000), 1);
+    };
+    let view = std::thread::scope(|threads| {
+        let client = threads.spawn(ask);
+        let view = tokio::task::block_in_place(|| {
+            let hung = eye.until("hung", |view| view.state == Some(ServerState::Hung));
+            tokio::runtime::Handle::current().block_on(hung)
+        });
+        client.join().unwrap();
+        view
+    });
+    assert_eq!(view.up, Some(true), "it answers all the while");
+    assert!(has_note(&view, "no_progress"), "{:#?}", view.notes);
+    let view = eye.until("well again", |view| view.state == Some(ServerState::Ready)).await;
+    assert!(!has_note(&view, "no_progress"));
 }
