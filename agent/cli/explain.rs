@@ -1,4 +1,4 @@
-//! `opsagent explain`: what a metric, a kind of server, a state or a reason means. Needs no network.
+//! `opsagent explain`: what a metric, a kind of server, a state, a reason or an XID means. Needs no network.
 
 use std::fmt::Write as _;
 
@@ -15,6 +15,12 @@ const ALIKE: f64 = 0.8;
 /// Nearest names told.
 const NEAREST: usize = 5;
 
+const MORE: &str = "More of each: opsagent explain NAME
+What NVIDIA's driver reports of its cards: opsagent explain xid
+";
+
+const MORE_XIDS: &str = "More of each: opsagent explain xid NUMBER\n";
+
 const AFTER: &str = "\
 Examples:
   opsagent explain                       everything there is
@@ -22,28 +28,35 @@ Examples:
   opsagent explain ollama                a kind of server: what is polled, and what never
   opsagent explain hung                  a state
   opsagent explain timeout               a reason why a server is not up
+  opsagent explain xid                   what NVIDIA's driver reports of its cards, in a list
+  opsagent explain xid 79                one of them, and what to do
 
 Exit codes:
   0   explained
   64  there is nothing of that name; the nearest names are told";
 
-/// Explains a metric, a kind of server, a state or a reason; offline
+/// Explains a metric, a kind of server, a state, a reason or an XID; offline
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub(super) struct Args {
     /// What to explain; everything in a line each when left out
-    name: Option<String>,
+    name: Vec<String>,
 }
 
 /// Explains.
 pub(super) fn run(args: &Args, out: &mut Out) -> Outcome {
     let width = Out::screen().width;
-    let said = match &args.name {
-        None => list(width),
-        Some(name) => match topics::find(name) {
+    // What consists of two words, such as `xid 79`, may be two arguments.
+    let name = args.name.join(" ");
+    let said = if args.name.is_empty() {
+        list(topics::all(), width) + MORE
+    } else if topics::is_xids(&name) {
+        list(vec![("XIDs: what NVIDIA's driver reports of a card", topics::xids())], width) + MORE_XIDS
+    } else {
+        match topics::find(&name) {
             Some(topic) => explain(&topic, width),
-            None => return Err(Failure::say(USAGE, unknown(name))),
-        },
+            None => return Err(Failure::say(USAGE, unknown(&name))),
+        }
     };
     out.text(&said)?;
     Ok(0)
@@ -64,9 +77,9 @@ fn explain(topic: &Topic, width: usize) -> String {
     said
 }
 
-fn list(width: usize) -> String {
+fn list(groups: Vec<(&str, Vec<Topic>)>, width: usize) -> String {
     let mut said = String::new();
-    for (title, topics) in topics::all() {
+    for (title, topics) in groups {
         writeln!(said, "{}{title}{:#}", style::BOLD, style::BOLD).ok();
         let mut grid = Grid::new([Column::fixed(""), Column::flexible("", 20)]);
         for topic in topics {
@@ -77,13 +90,15 @@ fn list(width: usize) -> String {
         }
         said.push('\n');
     }
-    said.push_str("More of each: opsagent explain NAME\n");
     said
 }
 
 fn unknown(name: &str) -> String {
     let nearest = nearest(name);
-    let hint = if nearest.is_empty() {
+    let hint = if name.trim().to_lowercase().starts_with("xid ") {
+        "`opsagent explain xid` lists those known here, https://docs.nvidia.com/deploy/xid-errors the others"
+            .to_owned()
+    } else if nearest.is_empty() {
         "`opsagent explain` lists all there is".to_owned()
     } else {
         format!("the nearest are {}", nearest.join(", "))
@@ -113,7 +128,7 @@ mod tests {
 
     #[test]
     fn everything_in_the_list_can_be_explained_and_fits() {
-        for (_, topics) in topics::all() {
+        for topics in topics::all().into_iter().map(|(_, topics)| topics).chain([topics::xids()]) {
             for topic in topics {
                 let found = topics::find(topic.name()).map(|found| found.name());
                 assert_eq!(found, Some(topic.name()));
@@ -122,8 +137,10 @@ mod tests {
                 assert!(said.lines().all(|line| text::width(line) <= 80), "{said}");
             }
         }
-        let list = anstream::adapter::strip_str(&list(80)).to_string();
-        assert!(list.lines().all(|line| text::width(line) <= 80), "{list}");
+        for groups in [topics::all(), vec![("XIDs", topics::xids())]] {
+            let list = anstream::adapter::strip_str(&list(groups, 80)).to_string();
+            assert!(list.lines().all(|line| text::width(line) <= 80), "{list}");
+        }
     }
 
     #[test]
@@ -133,5 +150,6 @@ mod tests {
         assert_eq!(nearest("target_stat").first(), Some(&"opsagent_target_state"));
         assert_eq!(nearest("xyzzy"), Vec::<&str>::new());
         assert!(unknown("xyzzy\u{1b}[2J").contains("lists all"));
+        assert!(unknown("xid 9999").contains("docs.nvidia.com"));
     }
 }

@@ -1,5 +1,6 @@
 //! All that can be explained: the tables of the program itself, and a sentence a state and a reason.
 
+use crate::gpus::xid::{self, Severity, Xid};
 use crate::http::HttpError;
 use crate::metrics::{self, SPECS, Spec};
 use crate::sample::ServerState;
@@ -16,6 +17,8 @@ pub(super) enum Topic {
     State(ServerState),
     /// Why a target is not up.
     Reason(&'static str),
+    /// What NVIDIA's driver reports of a card.
+    Xid(&'static Xid),
 }
 
 /// Everything, in groups with a title.
@@ -28,13 +31,30 @@ pub(super) fn all() -> Vec<(&'static str, Vec<Topic>)> {
     ]
 }
 
+/// The XIDs, which are too many to stand among everything.
+pub(super) fn xids() -> Vec<Topic> {
+    xid::all().into_iter().map(Topic::Xid).collect()
+}
+
+/// Whether it asks for the list of the XIDs.
+pub(super) fn is_xids(name: &str) -> bool {
+    matches!(name.trim().to_lowercase().as_str(), "xid" | "xids")
+}
+
 /// The thing of that name, as people write it.
 pub(super) fn find(name: &str) -> Option<Topic> {
     let word = name.trim().to_lowercase().replace('-', "_");
     let kind = || servers::kind(&word).map(Topic::Kind);
     let state = || ServerState::ALL.into_iter().find(|state| state.name() == word).map(Topic::State);
     let reason = || HttpError::REASONS.into_iter().find(|reason| *reason == word).map(Topic::Reason);
-    kind().or_else(state).or_else(reason).or_else(|| metrics::spec(name.trim()).map(Topic::Metric))
+    let metric = || metrics::spec(name.trim()).map(Topic::Metric);
+    kind().or_else(state).or_else(reason).or_else(metric).or_else(|| find_xid(&word))
+}
+
+/// `xid 79`, `xid79` or the bare number.
+fn find_xid(word: &str) -> Option<Topic> {
+    let number = word.trim_start_matches("xid").trim_start_matches([' ', '_']);
+    number.parse().ok().and_then(xid::xid).map(Topic::Xid)
 }
 
 impl Topic {
@@ -45,6 +65,7 @@ impl Topic {
             Self::Kind(kind) => kind.name,
             Self::State(state) => state.name(),
             Self::Reason(reason) => reason,
+            Self::Xid(xid) => xid.topic,
         }
     }
 
@@ -55,6 +76,7 @@ impl Topic {
             Self::Kind(kind) => kind.about.to_owned(),
             Self::State(state) => of_state(*state).0.to_owned(),
             Self::Reason(reason) => of_reason(reason).0.to_owned(),
+            Self::Xid(xid) => xid.meaning.to_owned(),
         }
     }
 
@@ -65,6 +87,7 @@ impl Topic {
             Self::Metric(spec) if spec.labels.is_empty() => spec.kind.name().to_owned(),
             Self::Metric(spec) => format!("{} {{{}}}", spec.kind.name(), spec.labels.join(", ")),
             Self::Kind(_) | Self::State(_) | Self::Reason(_) => self.about(),
+            Self::Xid(xid) => format!("{}: {}", xid.severity.name(), xid.name),
         }
     }
 
@@ -89,6 +112,16 @@ impl Topic {
                 let series = format!("opsagent_poll_errors_total{{reason=\"{reason}\"}}");
                 vec![("is", self.about()), ("do", of_reason(reason).1.to_owned()), ("series", series)]
             }
+            Self::Xid(xid) => {
+                let series = format!("opsagent_gpu_xid_errors_total{{xid=\"{}\"}}", xid.label());
+                vec![
+                    ("is", xid.name.to_owned()),
+                    ("matters", of_severity(xid.severity).to_owned()),
+                    ("means", self.about()),
+                    ("do", xid.remedy.to_owned()),
+                    ("series", series),
+                ]
+            }
         }
     }
 }
@@ -101,6 +134,15 @@ fn of_metric(spec: &Spec) -> Vec<(&'static str, String)> {
         facts.push(("unit", unit.to_owned()));
     }
     facts
+}
+
+fn of_severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "critical: the card or a link of it is of no use until somebody acts",
+        Severity::Warning => "warning: a fault that was survived; look at it in working hours",
+        Severity::Information => "information: something to know of; nothing is broken now",
+        Severity::Application => "application: the program on the card is at fault, or only its victim",
+    }
 }
 
 /// What it means, and what to do.
@@ -193,8 +235,12 @@ mod tests {
 
     #[test]
     fn no_two_things_share_a_name() {
-        let names: Vec<&str> =
-            all().into_iter().flat_map(|(_, topics)| topics).map(|topic| topic.name()).collect();
+        let names: Vec<&str> = all()
+            .into_iter()
+            .flat_map(|(_, topics)| topics)
+            .chain(xids())
+            .map(|topic| topic.name())
+            .collect();
         assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
     }
 
@@ -205,6 +251,11 @@ mod tests {
         assert_eq!(name("llama-cpp"), Some("llama_cpp"));
         assert_eq!(name("target_up"), Some("opsagent_target_up"));
         assert_eq!(name("opsagent_target_up{target=\"box\"}"), Some("opsagent_target_up"));
-        assert_eq!(name(""), None);
+        for typed in ["xid 79", "XID 79", "xid79", "xid-79", "79"] {
+            assert_eq!(name(typed), Some("xid 79"));
+        }
+        for typed in ["", "xid 0", "xid -1", "xid 99999999999", "xid"] {
+            assert_eq!(name(typed), None, "{typed:?}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::sample::GpuSample;
 
 mod nvml;
 pub mod replay;
+pub mod xid;
 
 /// A way to the GPUs that is open. Its owner is one thread, so it may keep what it learned.
 pub trait Gpus: Send {

@@ -133,3 +133,18 @@ fn a_metric_and_a_kind_are_explained_without_a_network() {
     let (code, out, _) = run(&["explain", "ollama"]);
     assert!(code == 0 && out.contains("11434") && out.contains("contract"), "{out}");
 }
+
+#[test]
+fn an_xid_is_explained_by_its_number_and_all_of_them_are_listed() {
+    let (code, out, _) = run(&["explain", "xid", "79"]);
+    assert!(code == 0 && out.contains("fallen off the bus") && out.contains("critical"), "{out}");
+    assert!(out.contains("opsagent_gpu_xid_errors_total{xid=\"79\"}"), "{out}");
+    assert_eq!(run(&["explain", "xid 79"]).1, out, "one argument or two");
+    let (code, list, _) = run(&["explain", "xid"]);
+    assert!(
+        code == 0 && list.lines().any(|line| line.contains("xid 48") && line.contains("critical")),
+        "{list}"
+    );
+    let (code, _, said) = run(&["explain", "xid", "9999"]);
+    assert!(code == 64 && said.contains("docs.nvidia.com/deploy/xid-errors"), "{said}");
+}
