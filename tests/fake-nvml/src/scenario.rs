@@ -1,173 +1,122 @@
-//! What the fake is to answer. The file is read anew for each question, so that a test may replace it.
+//! What the fake is to answer. The file is read anew whenever it changes, so that a test may replace it; replace
+//! it by renaming another over it, for the library may read at any moment.
 //!
-//! At its top: `init` (the name of the error that initialisation ends with), `driver`, `calls` and `cards`. In a
-//! card: `uuid`, `name`, `pci`, `vbios`, readings, `calls`, and `lost_at`, the second from which the card has
-//! fallen off the bus. A reading is a number, the name of an error, or `{"steps": [[second, reading], ...]}`. What
-//! is absent or null is not supported. `calls` is by function: `{"nvmlX": {"error": "NAME"}}` or
-//! `{"nvmlX": {"hang": true}}`, which never answers.
+//! # The machine
+//!
+//! | key | what it is |
+//! |---|---|
+//! | `init` | the name of the error that initialisation ends with |
+//! | `driver`, `nvml`, `cuda` | versions: two texts, and a number such as 13000 for 13.0 |
+//! | `delay_us` | how long each call takes where `calls` says nothing of it |
+//! | `calls` | what befalls the calls of a function, see below |
+//! | `order` | `[[second, [1, 0]], ...]`: which card stands at index 0, 1, ... from the first initialisation after that second |
+//! | `without` | functions that the driver does not have: whoever puts the library in place spoils their names |
+//! | `each` | what every card has that does not say otherwise |
+//! | `cards` | the cards |
+//!
+//! # A card
+//!
+//! Its readings. Which function gives which of them stands with the function: `"ecc.mode"` is `mode` in the
+//! object `ecc`. Numbers have NVML's own units. A reading is
+//!
+//! - a number, `true` (1) or `false` (0),
+//! - `null` or absent: not supported,
+//! - the name of an error, without `NVML_ERROR_`; one that stands for an object counts for all in it,
+//! - `{"steps": [[second, reading], ...]}`, each from its second on; none of them before the first,
+//! - `{"ramp": [[second, number], ...]}`, on the straight line between them.
+//!
+//! A text is a string; its error would be `{"error": "NAME"}`. Besides readings, a card may have
+//!
+//! | key | what it is |
+//! |---|---|
+//! | `lost_at`, `back_at` | from that second on it has fallen off the bus; from that one it is there again |
+//! | `xid` | `[[second, code], ...]`, events; a third and fourth number are the GPU and compute instance |
+//! | `processes` | see `processes.rs` |
+//! | `mig` | its MIG devices, by index; `null` where there is none. Each has readings of its own, see `mig.rs` |
+//! | `nvlink` | `{"links": 18, "each": {...}, "3": {...}}`, see `links.rs` |
+//! | `fields` | `{"123": reading}`: answers by number of the field instead of what `fields.rs` says |
+//! | `calls` | as that of the machine, before it |
+//!
+//! # Calls
+//!
+//! `{"nvmlX": {...}}` with `error` (a name, or steps of names and `null`), `delay_us`, `hang` (`true`, or steps of
+//! booleans) or `hang_until` (a second). A call that hangs goes on when the clock or a new scenario says so.
+//!
+//! # Time
 //!
 //! Seconds count from the first initialisation, or are those that the file `OPSAGENT_FAKE_NVML_CLOCK` holds.
-//! The file `OPSAGENT_FAKE_NVML_TRACE` gets a line for each question, the name of its function.
+//! The file `OPSAGENT_FAKE_NVML_TRACE` gets a line for each call, the name of its function.
 
-use std::ffi::c_uint;
-use std::fs::{File, read_to_string};
-use std::io::Write as _;
-use std::path::PathBuf;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-/// `nvmlReturn_t`.
-pub type Code = c_uint;
-pub const OK: Code = 0;
-const UNINITIALIZED: Code = 1;
-pub const INVALID_ARGUMENT: Code = 2;
-const NOT_SUPPORTED: Code = 3;
-pub const INSUFFICIENT_SIZE: Code = 7;
-const GPU_IS_LOST: Code = 15;
-pub const ARGUMENT_VERSION_MISMATCH: Code = 25;
+use crate::value;
 
-static INITIALISED: AtomicU32 = AtomicU32::new(0);
-static START: OnceLock<Instant> = OnceLock::new();
+static SCENARIO: LazyLock<Option<PathBuf>> = LazyLock::new(|| variable("SCENARIO"));
+static CLOCK: LazyLock<Option<PathBuf>> = LazyLock::new(|| variable("CLOCK"));
+static TRACE: LazyLock<Option<PathBuf>> = LazyLock::new(|| variable("TRACE"));
 
-/// Answers `nvmlInit_v2`.
-pub fn init(function: &str) -> Result<(), Code> {
-    trace(function);
-    if let Some(error) = Scenario::read().0["init"].as_str() {
-        return Err(code(error));
+/// The scenario as it was last read, and of which state of the file.
+static LAST: Mutex<Option<(State, Arc<Value>)>> = Mutex::new(None);
+
+/// A file that was renamed over another differs in its number, one that was written to in time or size.
+type State = (u64, i64, i64, u64);
+
+/// The scenario as it is now.
+pub fn read() -> Arc<Value> {
+    let path = SCENARIO.as_deref().expect("OPSAGENT_FAKE_NVML_SCENARIO names a file");
+    let fail = |error: &dyn std::fmt::Display| -> ! { panic!("{}: {error}", path.display()) };
+    let state = std::fs::metadata(path).unwrap_or_else(|error| fail(&error));
+    let state = (state.ino(), state.mtime(), state.mtime_nsec(), state.size());
+    let mut last = lock(&LAST);
+    if let Some((of, scenario)) = &*last
+        && *of == state
+    {
+        return scenario.clone();
     }
-    start();
-    INITIALISED.fetch_add(1, Ordering::SeqCst);
-    Ok(())
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| fail(&error));
+    let mut scenario: Value = serde_json::from_str(&text).unwrap_or_else(|error| fail(&error));
+    let each = scenario["each"].take();
+    for card in scenario["cards"].as_array_mut().into_iter().flatten() {
+        fill(card, &each);
+    }
+    let scenario = Arc::new(scenario);
+    *last = Some((state, scenario.clone()));
+    scenario
 }
 
-/// Answers `nvmlShutdown`.
-pub fn shutdown(function: &str) -> Result<(), Code> {
-    trace(function);
-    let one_less = |count: u32| count.checked_sub(1);
-    INITIALISED
-        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less)
-        .map(|_| ())
-        .map_err(|_| UNINITIALIZED)
+/// The file that holds the second, if there is one.
+pub fn clock() -> Option<&'static Path> {
+    CLOCK.as_deref()
 }
 
-/// What is asked of the whole machine.
-pub fn system(function: &str) -> Result<Scenario, Code> {
-    trace(function);
-    let scenario = Scenario::read();
-    pass(&scenario.0, function)?;
-    Ok(scenario)
+/// The file that gets the names of the functions, if there is one.
+pub fn trace() -> Option<&'static Path> {
+    TRACE.as_deref()
 }
 
-/// What is asked of the card at that place, from 1.
-pub fn card(function: &str, place: usize) -> Result<Card, Code> {
-    let Scenario(scenario) = system(function)?;
-    let card = place.checked_sub(1).and_then(|at| scenario["cards"].get(at)).ok_or(INVALID_ARGUMENT)?;
-    pass(card, function)?;
-    let seconds = seconds();
-    if card["lost_at"].as_f64().is_some_and(|lost| lost <= seconds) {
-        return Err(GPU_IS_LOST);
-    }
-    Ok(Card { told: card.clone(), seconds })
+/// A thread that panicked inside ends the process anyway.
+pub fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub struct Scenario(Value);
-
-impl Scenario {
-    fn read() -> Scenario {
-        let path = file("SCENARIO").expect("OPSAGENT_FAKE_NVML_SCENARIO names a file");
-        let text = read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        Scenario(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
-    }
-
-    pub fn cards(&self) -> usize {
-        self.0["cards"].as_array().map_or(0, Vec::len)
-    }
-
-    pub fn text(&self, key: &str) -> Result<String, Code> {
-        text(&self.0[key])
-    }
-}
-
-pub struct Card {
-    told: Value,
-    seconds: f64,
-}
-
-impl Card {
-    pub fn text(&self, key: &str) -> Result<String, Code> {
-        text(&self.told[key])
-    }
-
-    pub fn number(&self, key: &str) -> Result<f64, Code> {
-        let mut reading = &self.told[key];
-        if let Some(steps) = reading["steps"].as_array() {
-            let past = steps.iter().take_while(|step| step[0].as_f64().is_some_and(|at| at <= self.seconds));
-            reading = past.last().map_or(&Value::Null, |step| &step[1]);
-        }
-        match reading {
-            Value::Number(number) => number.as_f64().ok_or(NOT_SUPPORTED),
-            Value::String(error) => Err(code(error)),
-            Value::Null => Err(NOT_SUPPORTED),
-            other => panic!("{key} is {other}: expected a number, an error, steps or null"),
+/// What `card` does not say is as in `each`; objects are filled key by key.
+fn fill(card: &mut Value, each: &Value) {
+    let Some(each) = each.as_object() else { return };
+    let Some(own) = card.as_object_mut() else { return };
+    for (key, value) in each {
+        match own.get_mut(key) {
+            None => drop(own.insert(key.clone(), value.clone())),
+            Some(told) if value::changes(told) || value::changes(value) => {}
+            Some(told) => fill(told, value),
         }
     }
 }
 
-fn text(value: &Value) -> Result<String, Code> {
-    value.as_str().map(str::to_owned).ok_or(NOT_SUPPORTED)
-}
-
-/// What befalls every call, of a machine or a card: it hangs, it fails, the library is not initialised.
-fn pass(of: &Value, function: &str) -> Result<(), Code> {
-    let fate = &of["calls"][function];
-    if fate["hang"] == true {
-        loop {
-            std::thread::park();
-        }
-    }
-    match fate["error"].as_str() {
-        Some(error) => Err(code(error)),
-        None if INITIALISED.load(Ordering::SeqCst) == 0 => Err(UNINITIALIZED),
-        None => Ok(()),
-    }
-}
-
-/// The number of an error by its name in nvml.h, without `NVML_ERROR_`.
-fn code(error: &str) -> Code {
-    match error {
-        "UNINITIALIZED" => UNINITIALIZED,
-        "NOT_SUPPORTED" => NOT_SUPPORTED,
-        "NO_PERMISSION" => 4,
-        "DRIVER_NOT_LOADED" => 9,
-        "GPU_IS_LOST" => GPU_IS_LOST,
-        "RESET_REQUIRED" => 16,
-        "LIB_RM_VERSION_MISMATCH" => 18,
-        "UNKNOWN" => 999,
-        other => panic!("{other} is no error that the fake knows"),
-    }
-}
-
-fn seconds() -> f64 {
-    let Some(path) = file("CLOCK") else { return start().elapsed().as_secs_f64() };
-    let text = read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    text.trim().parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is no part of the agent, and keeps the real time")]
-fn start() -> Instant {
-    *START.get_or_init(Instant::now)
-}
-
-fn trace(function: &str) {
-    let Some(path) = file("TRACE") else { return };
-    let written = File::options().append(true).create(true).open(&path);
-    let written = written.and_then(|mut file| file.write_all(format!("{function}\n").as_bytes()));
-    written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-}
-
-fn file(what: &str) -> Option<PathBuf> {
-    std::env::var_os(format!("OPSAGENT_FAKE_NVML_{what}")).map(PathBuf::from)
+/// Nobody changes these variables of the process while the library is in it.
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(format!("OPSAGENT_FAKE_NVML_{name}")).map(PathBuf::from)
 }
