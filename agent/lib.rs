@@ -17,6 +17,8 @@ pub mod usage;
 
 pub mod servers;
 
+pub mod owners;
+
 pub mod metrics;
 
 pub mod fleet;

@@ -3,15 +3,15 @@
 //! Everything here may be missing (another system, hidepid, another user's process): what cannot
 //! be seen is left out, never guessed.
 
-use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::io;
+use std::net::{IpAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
-use procfs::net::TcpNetEntries;
-use procfs::process::{FDTarget, Process as ProcProcess};
-use procfs::{FromBufReadSI as _, FromRead as _, current_system_info};
+mod network;
+mod sight;
+mod sockets;
+
+pub use sockets::{Listener, Socket, accepts};
 
 /// The machine's process table, at a root that tests may move.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,17 +32,6 @@ pub struct Process {
     pub name: String,
     /// The arguments, the program first. Empty where they cannot be read.
     pub args: Vec<String>,
-}
-
-/// A socket that listens for TCP connections.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listener {
-    /// The address it is bound to, maybe a wildcard.
-    pub address: SocketAddr,
-    /// Its inode: names this socket, and no later one at the same address.
-    pub inode: u64,
-    /// The process that holds it, where that can be seen (the same user, or root).
-    pub pid: Option<u32>,
 }
 
 impl Process {
@@ -99,9 +88,8 @@ impl Machine {
 
     /// One process, if it can be seen.
     pub fn process(&self, pid: u32) -> Option<Process> {
-        let dir = self.root.join(pid.to_string());
-        let stat = procfs::process::Stat::from_file(dir.join("stat")).ok()?;
-        let args: Vec<String> = std::fs::read(dir.join("cmdline"))
+        let stat = self.stat(pid)?;
+        let args: Vec<String> = std::fs::read(self.root.join(pid.to_string()).join("cmdline"))
             .unwrap_or_default()
             .split(|byte| *byte == 0)
             .map(|arg| String::from_utf8_lossy(arg).into_owned())
@@ -144,94 +132,6 @@ impl Machine {
         Ok(environ.split(|byte| *byte == 0).find_map(|entry| {
             String::from_utf8_lossy(entry).strip_prefix(name)?.strip_prefix('=').map(str::to_owned)
         }))
-    }
-
-    /// The listening sockets. Whose they are is looked up only for the processes in `owners`: it
-    /// takes a look at every open file of each.
-    ///
-    /// # Errors
-    /// The table of sockets cannot be read.
-    pub fn listeners(&self, owners: &[Process]) -> io::Result<Vec<Listener>> {
-        let sockets = self.listening()?;
-        let wanted: HashSet<u64> = sockets.iter().map(|(_, inode)| *inode).collect();
-        let mut holders: HashMap<u64, u32> = HashMap::new();
-        for owner in owners {
-            for inode in self.sockets_of(owner.pid) {
-                if wanted.contains(&inode) {
-                    // Children inherit sockets; the first, the one with the lowest pid, is the owner.
-                    holders.entry(inode).or_insert(owner.pid);
-                }
-            }
-        }
-        let held = |inode| holders.get(&inode).copied();
-        Ok(sockets
-            .into_iter()
-            .map(|(address, inode)| Listener { address, inode, pid: held(inode) })
-            .collect())
-    }
-
-    /// The listening sockets by address and inode, without whose they are: a cheap look, to see
-    /// whether anything changed. Linux tells listening sockets first and then walks a table of every
-    /// connection there might be, for milliseconds: the look ends before that. Where another kernel
-    /// mixes them, it sees fewer.
-    ///
-    /// # Errors
-    /// The table of sockets cannot be read.
-    pub fn listening(&self) -> io::Result<Vec<(SocketAddr, u64)>> {
-        let table = |name: &str| {
-            let file = File::open(self.root.join("self/net").join(name))?;
-            let head = Listening { lines: BufReader::with_capacity(RECORD, file), line: Vec::new(), at: 0 };
-            let entries = TcpNetEntries::from_buf_read(BufReader::new(head), current_system_info())
-                .map_err(io::Error::other)?;
-            io::Result::Ok(entries.0.into_iter().map(|entry| (entry.local_address, entry.inode)))
-        };
-        let mut sockets: Vec<_> = table("tcp")?.collect();
-        // A kernel without IPv6 has no second table.
-        sockets.extend(table("tcp6").into_iter().flatten());
-        sockets.sort_unstable();
-        Ok(sockets)
-    }
-
-    fn sockets_of(&self, pid: u32) -> Vec<u64> {
-        let Ok(process) = ProcProcess::new_with_root(self.root.join(pid.to_string())) else {
-            return Vec::new();
-        };
-        let Ok(files) = process.fd() else { return Vec::new() };
-        files
-            .flatten()
-            .filter_map(|file| match file.target {
-                FDTarget::Socket(inode) => Some(inode),
-                _ => None,
-            })
-            .collect()
-    }
-}
-
-/// One line of the table of sockets, so that no read takes more from the kernel than it.
-const RECORD: usize = 150;
-
-/// The head of a table of sockets, up to the first that does not listen.
-struct Listening<R> {
-    lines: BufReader<R>,
-    line: Vec<u8>,
-    at: usize,
-}
-
-impl<R: Read> Read for Listening<R> {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        if self.at == self.line.len() {
-            self.line.clear();
-            self.at = 0;
-            self.lines.read_until(b'\n', &mut self.line)?;
-            let mut words = self.line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-            // The head's own word, and the state LISTEN.
-            if !matches!(words.nth(3), Some(b"st" | b"0A")) {
-                self.line.clear();
-            }
-        }
-        let taken = (&self.line[self.at..]).read(to)?;
-        self.at += taken;
-        Ok(taken)
     }
 }
 

@@ -1,10 +1,9 @@
 //! Which processes are servers of a known kind, by name and arguments, and which of those are parts
 //! of another server. Pure.
 
-use std::path::Path;
-
 use crate::procs::Process;
-use crate::servers::{KINDS, Kind};
+use crate::servers::Kind;
+use crate::servers::processes::{api_port, kind_of, program, was_ollamas_child};
 
 /// Servers that also listen on ports with other protocols (work between their parts): a question
 /// there could disturb them. Only the port of their API is asked.
@@ -37,8 +36,7 @@ pub(super) fn suspects(processes: &[Process]) -> Vec<Suspect> {
 impl Suspect {
     /// The port that its arguments name.
     pub(super) fn port(&self) -> Option<u16> {
-        let address = self.process.option(&["--port", "--listen", "-listen"])?;
-        address.rsplit(':').next()?.parse().ok()
+        api_port(&self.process)
     }
 
     /// Whether a server may be asked for at that port of this process.
@@ -55,50 +53,6 @@ impl Suspect {
     }
 }
 
-/// The row whose process this is, and the name in it that fits.
-fn kind_of(process: &Process) -> Option<(&'static Kind, &'static str)> {
-    let names = names(process);
-    KINDS.iter().find_map(|kind| {
-        let name = kind.processes.iter().find(|name| names.iter().any(|own| fits(own, name)))?;
-        Some((*kind, *name))
-    })
-}
-
-/// `vllm` fits `vllm` and the module `vllm.entrypoints.openai.api_server`.
-fn fits(own: &str, name: &str) -> bool {
-    own.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
-/// The names that a process goes by: its program's, and behind an interpreter the script's or module's.
-fn names(process: &Process) -> Vec<&str> {
-    let program = program(process);
-    let mut names = vec![program];
-    if program.starts_with("python") || program == "node" {
-        let mut args = process.args.iter().skip(1);
-        while let Some(arg) = args.next() {
-            if arg == "-m" {
-                names.extend(args.next().map(String::as_str));
-                break;
-            }
-            if !arg.starts_with('-') {
-                names.extend(last_part(arg));
-                break;
-            }
-        }
-    }
-    names
-}
-
-/// The program's name. Chromium's children (LM Studio's) have all their arguments in the first one.
-fn program(process: &Process) -> &str {
-    let first = process.args.first().map(|arg| arg.split(" --").next().unwrap_or(arg));
-    first.and_then(last_part).unwrap_or(&process.name)
-}
-
-fn last_part(path: &str) -> Option<&str> {
-    Path::new(path).file_name()?.to_str()
-}
-
 /// Whose part this process is, in words.
 fn part(process: &Process, processes: &[Process]) -> Option<String> {
     let parent = processes.iter().find(|other| other.pid == process.parent);
@@ -107,12 +61,7 @@ fn part(process: &Process, processes: &[Process]) -> Option<String> {
     {
         return Some(format!("child of {} (pid {})", program(parent), parent.pid));
     }
-    // As Ollama starts it, and no person does: a blob as its model, no page, no network.
-    let blob = process.option(&["--model", "-m"]).is_some_and(|model| model.contains("/blobs/sha256-"));
-    let has = |flag: &str| process.args.iter().any(|arg| arg == flag);
-    let runner = program(process) == "ollama" && process.args.get(1).is_some_and(|arg| arg == "runner");
-    let orphan = runner || (blob && has("--no-webui") && has("--offline"));
-    orphan.then(|| format!("left over by an ollama that is gone (pid {})", process.pid))
+    was_ollamas_child(process).then(|| format!("left over by an ollama that is gone (pid {})", process.pid))
 }
 
 #[cfg(test)]
@@ -121,33 +70,8 @@ mod tests {
 
     fn process(pid: u32, parent: u32, line: &str) -> Process {
         let args: Vec<String> = line.split('|').map(str::to_owned).collect();
-        let name = last_part(&args[0]).unwrap_or_default().to_owned();
+        let name = args[0].rsplit('/').next().unwrap_or_default().to_owned();
         Process { pid, parent, started_ticks: 1, name, args }
-    }
-
-    fn told(line: &str) -> Option<&'static str> {
-        kind_of(&process(9, 1, line)).map(|(kind, _)| kind.name)
-    }
-
-    #[test]
-    fn servers_are_known_by_program_script_and_module() {
-        for (line, kind) in [
-            ("/usr/local/bin/ollama|serve", Some("ollama")),
-            ("llama-server|-m|x.gguf", Some("llama_cpp")),
-            ("/opt/LM Studio/lm-studio", Some("lm_studio")),
-            ("/tmp/.mount_LM/lm-studio --type=utility --user-data-dir=/srv/a/b", Some("lm_studio")),
-            ("python3|-m|vllm.entrypoints.openai.api_server|--model|x", Some("openai")),
-            ("/usr/bin/python3.12|-u|-m|sglang.launch_server", Some("openai")),
-            ("/usr/bin/python3|/usr/local/bin/vllm|serve|x", Some("openai")),
-            ("/opt/llama-swap|--listen|:8080", Some("openai")),
-            ("ollama-exporter", None),
-            ("vim|/etc/ollama", None),
-            ("python3|app.py|vllm", None),
-            ("grep|llama-server", None),
-            ("", None),
-        ] {
-            assert_eq!(told(line), kind, "{line}");
-        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::process::{Suspect, suspects};
-use crate::procs::{Listener, Machine};
+use crate::procs::{Listener, Machine, accepts};
 use crate::servers::KINDS;
 use crate::view::Tried;
 
@@ -113,10 +113,11 @@ fn sort_out(suspects: &[Suspect], listeners: &[Listener], here: &Here) -> Scan {
             let place = place(port, &listeners, suspect, why.unwrap_or_default());
             covered = covered.or_else(|| {
                 let target =
-                    here.targets.iter().find(|(_, at)| listeners.iter().any(|one| accepts(one, *at)));
+                    here.targets.iter().find(|(_, at)| listeners.iter().any(|one| accepts(one.address, *at)));
                 Some((target?.0.as_str(), place.clone()))
             });
-            let at_it = here.targets.iter().filter(|(_, at)| listeners.iter().any(|one| accepts(one, *at)));
+            let at_it =
+                here.targets.iter().filter(|(_, at)| listeners.iter().any(|one| accepts(one.address, *at)));
             same.extend(at_it.map(|(name, _)| name.clone()));
             places.push(place);
         }
@@ -203,15 +204,4 @@ fn reached_at(bound: IpAddr) -> Vec<IpAddr> {
         IpAddr::V6(ip) if ip.is_unicast_link_local() => Vec::new(),
         ip => vec![ip],
     }
-}
-
-/// Whether a connection to that address ends at this socket.
-fn accepts(listener: &Listener, target: SocketAddr) -> bool {
-    let (bound, ip) = (listener.address.ip().to_canonical(), target.ip().to_canonical());
-    listener.address.port() == target.port()
-        && match bound {
-            IpAddr::V4(any) if any.is_unspecified() => ip.is_ipv4(),
-            IpAddr::V6(any) if any.is_unspecified() => true,
-            bound => bound == ip,
-        }
 }

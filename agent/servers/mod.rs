@@ -19,6 +19,7 @@ mod llama_cpp;
 mod lm_studio;
 mod ollama;
 mod openai;
+pub mod processes;
 mod recognise;
 
 pub use auto::Auto;

@@ -103,10 +103,24 @@ impl Child {
     /// Whether it was started as only Ollama does; somebody may run a llama-server on one of its
     /// files by hand.
     fn is_ollamas(&self) -> bool {
-        ["--no-webui", "--offline"].iter().all(|flag| self.process.args.iter().any(|arg| arg == flag))
+        has_its_flags(&self.process)
     }
 }
 
-fn is_ollama(process: &Process) -> bool {
+/// Whether it was started as only Ollama starts a llama-server.
+pub(in crate::servers) fn is_child(process: &Process) -> bool {
+    Blob::of_path(process.option(&["--model", "-m"]).unwrap_or_default()).is_some() && has_its_flags(process)
+}
+
+/// The folder of the blob that it reads its model from.
+pub(in crate::servers) fn blob_folder(process: &Process) -> Option<String> {
+    Some(Blob::of_path(process.option(&["--model", "-m"])?)?.folder)
+}
+
+fn has_its_flags(process: &Process) -> bool {
+    ["--no-webui", "--offline"].iter().all(|flag| process.args.iter().any(|arg| arg == flag))
+}
+
+pub(in crate::servers) fn is_ollama(process: &Process) -> bool {
     process.name == "ollama" && process.args.get(1).is_some_and(|arg| arg == "serve" || arg == "start")
 }

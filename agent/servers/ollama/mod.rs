@@ -20,6 +20,7 @@ mod shapes;
 use blobs::Blobs;
 use children::Children;
 use family::Family;
+pub(in crate::servers) use family::{blob_folder, is_child, is_ollama};
 use shapes::{Ps, Tags, Version};
 
 /// The row of the table.
