@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
 use crate::fleet::Fleet;
+use crate::gpus;
 use crate::jobs::Jobs;
 use crate::view::{AgentView, View};
 use crate::web::toolkit::{SharedWeb, WebConfig};
@@ -181,4 +182,13 @@ struct Hands {
     jobs: Jobs,
     web: SharedWeb,
     commands: mpsc::Sender<Command>,
+}
+
+/// What the backends of GPUs are told by the config.
+fn gpu_options(config: &Config) -> gpus::Options {
+    gpus::Options {
+        nvml_library: config.nvml_library.clone(),
+        sysfs: config.paths.sysfs.clone(),
+        procfs: config.paths.procfs.clone(),
+    }
 }

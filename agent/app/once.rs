@@ -7,11 +7,11 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Options, about};
+use super::{Options, about, gpu_options};
 use crate::config::Config;
 use crate::discover::{Known, Report, Search};
 use crate::fleet::Fleet;
-use crate::gpus::{self, BACKENDS};
+use crate::gpus::BACKENDS;
 use crate::http::Clients;
 use crate::poll::{GpuPoller, PollServer};
 use crate::procs::Machine;
@@ -25,7 +25,7 @@ use crate::view::{DiscoveryView, View};
 /// A target's certificates or headers cannot be used.
 pub(super) async fn poll_once(config: &Config, within: Duration) -> anyhow::Result<View> {
     let fleet = Fleet::new(about(config, &Options::default()), config.max_models);
-    let (clients, machine) = (Clients::new(), Machine::here());
+    let (clients, machine) = (Clients::new(), Machine::at(&config.paths.procfs));
     let start = Instant::now();
     let mut targets = config.targets.clone();
     if config.discover {
@@ -41,7 +41,7 @@ pub(super) async fn poll_once(config: &Config, within: Duration) -> anyhow::Resu
         fleet.add(&target, false);
         polls.push(PollServer::new(&target.name, server, target.timeout, fleet.clone()));
     }
-    let options = gpus::Options { nvml_library: config.nvml_library.clone() };
+    let options = gpu_options(config);
     let mut reads: Vec<GpuPoller> = BACKENDS
         .iter()
         .map(|backend| {

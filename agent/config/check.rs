@@ -57,6 +57,9 @@ pub(super) fn config(raw: Raw, file: &Path, faults: &mut Faults) -> Config {
         hung_after: beat.hung_after,
         gpu_every: check.at_least(raw.gpu.every.as_ref(), default.gpu_every, SHORTEST_BEAT),
         nvml_library: raw.gpu.nvml_library.and_then(|at| check.library(&at)),
+        expected_gpus: raw.gpu.expected.map_or(default.expected_gpus, |raw| check.expected_gpus(raw)),
+        next_model_bytes: raw.gpu.next_model.and_then(|at| check.size(&at)),
+        paths: check.paths(raw.paths, default.paths),
         targets: targets::all(raw.targets, beat, &mut check),
     }
 }

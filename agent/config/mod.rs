@@ -11,10 +11,12 @@ mod check;
 mod duration;
 mod error;
 mod files;
+mod machine;
 mod nearest;
 mod parse;
 mod raw;
 mod read;
+pub mod size;
 mod targets;
 
 pub use error::ConfigError;
@@ -56,8 +58,55 @@ pub struct Config {
     pub gpu_every: Duration,
     /// The driver's library, where it is not where the loader finds it.
     pub nvml_library: Option<PathBuf>,
+    /// The cards that should be there.
+    pub expected_gpus: ExpectedGpus,
+    /// Memory that the next model needs, in bytes: whether it fits is told.
+    pub next_model_bytes: Option<u64>,
+    /// Where the kernel tells what it knows.
+    pub paths: Paths,
     /// The targets named.
     pub targets: Vec<Target>,
+}
+
+/// The cards that should be there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ExpectedGpus {
+    /// Whatever there is.
+    #[default]
+    Any,
+    /// So many.
+    Count(u32),
+    /// These, by UUID.
+    Uuids(Vec<String>),
+}
+
+/// Where the kernel tells what it knows: other places in a container that has the host's mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// The process table.
+    pub procfs: PathBuf,
+    /// The devices.
+    pub sysfs: PathBuf,
+    /// The kernel's log.
+    pub kernel_log: KernelLog,
+}
+
+/// How the kernel's log is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum KernelLog {
+    /// From `/dev/kmsg`, or by `journalctl` where that is not permitted.
+    #[default]
+    Auto,
+    /// From this file, device or pipe.
+    At(PathBuf),
+    /// Not at all.
+    Off,
+}
+
+impl Default for Paths {
+    fn default() -> Paths {
+        Paths { procfs: "/proc".into(), sysfs: "/sys".into(), kernel_log: KernelLog::Auto }
+    }
 }
 
 impl Default for Config {
@@ -77,6 +126,9 @@ impl Default for Config {
             hung_after: Duration::from_secs(120),
             gpu_every: Duration::from_secs(5),
             nvml_library: None,
+            expected_gpus: ExpectedGpus::Any,
+            next_model_bytes: None,
+            paths: Paths::default(),
             targets: Vec::new(),
         }
     }

@@ -1,7 +1,7 @@
 //! The config as it is typed: the keys there are, each with its place. What they mean is decided
 //! in `check` and `targets`. Pure.
 
-use super::read::{At, Section};
+use super::read::{At, NumberOrStrings, Section};
 
 /// The whole file.
 pub(super) struct Raw {
@@ -15,6 +15,7 @@ pub(super) struct Raw {
     pub(super) max_models: Option<At<u64>>,
     pub(super) beat: RawBeat,
     pub(super) gpu: RawGpu,
+    pub(super) paths: RawPaths,
     pub(super) targets: Vec<RawTarget>,
 }
 
@@ -30,6 +31,16 @@ pub(super) struct RawBeat {
 pub(super) struct RawGpu {
     pub(super) every: Option<At<String>>,
     pub(super) nvml_library: Option<At<String>>,
+    pub(super) expected: Option<NumberOrStrings>,
+    pub(super) next_model: Option<At<String>>,
+}
+
+/// `[paths]`.
+#[derive(Default)]
+pub(super) struct RawPaths {
+    pub(super) procfs: Option<At<String>>,
+    pub(super) sysfs: Option<At<String>>,
+    pub(super) kernel_log: Option<At<String>>,
 }
 
 /// `[[target]]`.
@@ -62,6 +73,7 @@ impl Raw {
             max_models: section.number("max_models"),
             beat: RawBeat::read(section),
             gpu: section.table("gpu", RawGpu::read).unwrap_or_default(),
+            paths: section.table("paths", RawPaths::read).unwrap_or_default(),
             targets: section.tables("target", RawTarget::read),
         }
     }
@@ -79,7 +91,22 @@ impl RawBeat {
 
 impl RawGpu {
     fn read(section: &mut Section<'_>) -> RawGpu {
-        RawGpu { every: section.duration("every"), nvml_library: section.string("nvml_library") }
+        RawGpu {
+            every: section.duration("every"),
+            nvml_library: section.string("nvml_library"),
+            expected: section.number_or_strings("expected", "a number of GPUs or an array of their UUIDs"),
+            next_model: section.string("next_model"),
+        }
+    }
+}
+
+impl RawPaths {
+    fn read(section: &mut Section<'_>) -> RawPaths {
+        RawPaths {
+            procfs: section.string("procfs"),
+            sysfs: section.string("sysfs"),
+            kernel_log: section.string("kernel_log"),
+        }
     }
 }
 

@@ -15,6 +15,12 @@ pub(super) struct At<T> {
     pub(super) path: String,
 }
 
+/// A number, or strings.
+pub(super) enum NumberOrStrings {
+    Number(At<u64>),
+    Strings(Vec<At<String>>),
+}
+
 /// Turns offsets of a text into lines.
 pub(super) struct Lines(Vec<usize>);
 
@@ -71,10 +77,15 @@ impl<'a> Section<'a> {
 
     /// A whole number that is not negative.
     pub(super) fn number(&mut self, key: &'static str) -> Option<At<u64>> {
-        self.typed(key, "a whole number", |value| {
-            let number = value.as_integer()?;
-            u64::from_str_radix(number.as_str(), number.radix()).ok()
-        })
+        self.typed(key, "a whole number", whole)
+    }
+
+    /// A whole number that is not negative, or an array of strings.
+    pub(super) fn number_or_strings(&mut self, key: &'static str, expected: &str) -> Option<NumberOrStrings> {
+        match self.table.get(key).map(Spanned::get_ref) {
+            Some(DeValue::Array(_)) => self.strings(key).map(NumberOrStrings::Strings),
+            _ => self.typed(key, expected, whole).map(NumberOrStrings::Number),
+        }
     }
 
     /// A string, or an array of strings. `None`: not given; faulty ones are left out.
@@ -216,6 +227,11 @@ impl<'a> Section<'a> {
     fn wrong_type(&mut self, line: usize, path: String, expected: &str, value: &DeValue<'_>) {
         self.faults.add(line, path, format!("expected {expected}, found {}", found(value)));
     }
+}
+
+fn whole(value: &DeValue<'_>) -> Option<u64> {
+    let number = value.as_integer()?;
+    u64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
 /// A key below a path, quoted where it is no bare word.

@@ -11,7 +11,7 @@ use crate::http::HttpError;
 use crate::metrics::Counted;
 use crate::sample::{GpuSample, Note, ServerSample, ServerState};
 use crate::servers::Target;
-use crate::view::{AgentView, BackendView, DiscoveryView, GpusView, SCHEMA_VERSION, View};
+use crate::view::{AgentView, BackendView, CardView, DiscoveryView, GpusView, SCHEMA_VERSION, View};
 
 mod entry;
 mod label;
@@ -184,7 +184,10 @@ impl Fleet {
             targets: known.targets.values().map(|entry| entry.view(now)).collect(),
             gpus: GpusView {
                 backends: known.gpus.backends.values().map(|backend| backend.told.clone()).collect(),
-                cards: known.gpus.backends.values().flat_map(cards).collect(),
+                cards: known.gpus.backends.values().flat_map(cards).map(card_view).collect(),
+                expected: None,
+                missing: None,
+                kernel_log: None,
             },
         }
     }
@@ -198,4 +201,8 @@ impl Fleet {
 /// The card with what other programs wrote made fit for a label.
 fn labelled(card: GpuSample) -> GpuSample {
     GpuSample { uuid: label(&card.uuid), name: card.name.as_deref().map(label), ..card }
+}
+
+fn card_view(told: GpuSample) -> CardView {
+    CardView { energy_total_joules: told.energy_joules, told, ..CardView::default() }
 }

@@ -1,29 +1,59 @@
 //! How GPUs are read. An open set: a trait and a table; one more vendor is one more file and row.
 //!
 //! A driver may block a call for seconds or for ever, so nothing here runs on the async threads:
-//! `poll::GpuPoller` keeps a thread of its own for it.
+//! `poll::GpuPoller` keeps a thread of its own for it, and another where one is held up.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::sample::GpuSample;
+use crate::sample::{CardFault, GpuSample, XidEvent};
 
 mod nvml;
 pub mod replay;
 pub mod xid;
 
-/// A way to the GPUs that is open. Its owner is one thread, so it may keep what it learned.
-pub trait Gpus: Send {
+/// A way to the GPUs that is open. Several threads may use it at once: a call that never returns holds up
+/// its own thread alone, so no lock may be held over a call to the driver.
+pub trait Gpus: Send + Sync {
     /// The backend's name: a row of [`BACKENDS`], or `demo`.
     fn name(&self) -> &'static str;
 
-    /// Looks at every GPU once. A value that a card does not tell is `None`. A card that can no longer be
-    /// reached has no values, only what it was; one that never could is left out.
+    /// How many cards the driver lists; they stand in places from 0. May block.
     ///
     /// # Errors
     /// Nothing at all can be read; the way must be opened anew.
-    fn read(&mut self) -> Result<Vec<GpuSample>, GpuError>;
+    fn places(&self) -> Result<u32, GpuError>;
+
+    /// Looks once at the card in that place. A value that it does not tell is `None`, with its reason. May
+    /// block.
+    ///
+    /// # Errors
+    /// This card cannot be reached, or nothing at all can be.
+    fn read(&self, place: u32) -> Result<GpuSample, CardError>;
+
+    /// A listener for what the driver reports by itself. `None`: it reports nothing.
+    fn events(&self) -> Option<Box<dyn Events>> {
+        None
+    }
+}
+
+/// Listens for what a driver reports by itself. One thread owns it.
+pub trait Events: Send {
+    /// What was reported since the last call; waits for it no longer than that.
+    ///
+    /// # Errors
+    /// Nothing more will be reported here; another listener is needed.
+    fn wait(&mut self, at_most: Duration) -> Result<Vec<XidEvent>, GpuError>;
+}
+
+/// Why one card could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CardError {
+    /// It is this card; the others may be well.
+    Card(CardFault),
+    /// It is the driver: nothing at all can be read, the way must be opened anew.
+    Driver(GpuError),
 }
 
 /// Why the GPUs could not be read.
@@ -80,14 +110,24 @@ impl GpuError {
 }
 
 /// What a backend may be told.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// NVIDIA's library, where it is not where the loader finds it.
     pub nvml_library: Option<PathBuf>,
+    /// Where sysfs is: usually `/sys`.
+    pub sysfs: PathBuf,
+    /// Where the process table is: usually `/proc`.
+    pub procfs: PathBuf,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { nvml_library: None, sysfs: "/sys".into(), procfs: "/proc".into() }
+    }
 }
 
 /// Opens a way to the GPUs; asked again after an error. May block.
-pub type Open = Arc<dyn Fn() -> Result<Box<dyn Gpus>, GpuError> + Send + Sync>;
+pub type Open = Arc<dyn Fn() -> Result<Arc<dyn Gpus>, GpuError> + Send + Sync>;
 
 /// A way to read GPUs: a row of [`BACKENDS`].
 #[derive(Debug)]
@@ -97,7 +137,7 @@ pub struct Backend {
     /// What it reads, in a line.
     pub about: &'static str,
     /// Opens it.
-    pub open: fn(&Options) -> Result<Box<dyn Gpus>, GpuError>,
+    pub open: fn(&Options) -> Result<Arc<dyn Gpus>, GpuError>,
 }
 
 impl Backend {

@@ -1,18 +1,19 @@
 //! A card that plays a table of values in a loop, for the demo and for machines without a GPU.
 //! The values are made up, in the shape that a real card shows: no recording of anybody's machine.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Backend, GpuError, Gpus};
+use super::{Backend, CardError, GpuError, Gpus};
 use crate::sample::GpuSample;
 
 /// The demo's backend. Not in the table of the real ones.
 pub const BACKEND: Backend = Backend {
     name: "demo",
     about: "a card that plays made-up values in a loop",
-    open: |_| Ok(Box::new(Replay::new())),
+    open: |_| Ok(Arc::new(Replay::new())),
 };
 
 const MIB: u64 = 1 << 20;
@@ -126,16 +127,15 @@ impl Replay {
             name: Some("24 GB card (demo)".into()),
             vendor: "demo".into(),
             driver: Some("demo".into()),
-            pci: None,
-            vbios: None,
             utilization_ratio: Some(f64::from(busy) / 100.0),
             memory_total_bytes: Some(total),
             memory_used_bytes: Some(used),
             memory_free_bytes: Some(total - used),
-            temperature_celsius: Some(f64::from(celsius)),
+            temperatures_celsius: [("die".to_owned(), f64::from(celsius))].into(),
             power_watts: Some(f64::from(watts)),
             power_limit_watts: Some(POWER_LIMIT),
             energy_joules: Some(energy),
+            ..GpuSample::default()
         }
     }
 }
@@ -145,8 +145,12 @@ impl Gpus for Replay {
         BACKEND.name
     }
 
-    fn read(&mut self) -> Result<Vec<GpuSample>, GpuError> {
-        Ok(vec![Replay::at(self.start.elapsed())])
+    fn places(&self) -> Result<u32, GpuError> {
+        Ok(1)
+    }
+
+    fn read(&self, _: u32) -> Result<GpuSample, CardError> {
+        Ok(Replay::at(self.start.elapsed()))
     }
 }
 

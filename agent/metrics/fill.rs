@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::observed::Observed;
 use crate::sample::ServerState;
-use crate::view::{AgentView, GpuSample, GpusView, ModelView, TargetView, View};
+use crate::view::{AgentView, CardView, GpusView, ModelView, TargetView, View};
 
 /// What the build was made from, where the builder said so.
 pub const REVISION: &str = match option_env!("OPSAGENT_REVISION") {
@@ -108,7 +108,8 @@ impl<'a> Observed<'a> {
         self.gpus_found.set([], read.then_some(gpus.cards.len() as f64));
     }
 
-    fn card(&mut self, card: &'a GpuSample, index: &'a str) {
+    fn card(&mut self, view: &'a CardView, index: &'a str) {
+        let card = &view.told;
         let gpu = card.uuid.as_str();
         let [name, driver, pci, vbios] = [&card.name, &card.driver, &card.pci, &card.vbios].map(known);
         self.gpu_info.set([gpu, index, name, &card.vendor, driver, pci, vbios], 1.0);
@@ -118,14 +119,13 @@ impl<'a> Observed<'a> {
         self.gpu_memory_total_bytes.set([gpu], total);
         self.gpu_memory_used_bytes.set([gpu], used);
         self.gpu_memory_free_bytes.set([gpu], free);
-        self.gpu_temperature_celsius.set([gpu, "die"], card.temperature_celsius);
+        for (sensor, celsius) in &card.temperatures_celsius {
+            self.gpu_temperature_celsius.set([gpu, sensor], *celsius);
+        }
         self.gpu_power_watts.set([gpu], card.power_watts);
         self.gpu_power_limit_watts.set([gpu], card.power_limit_watts);
-        self.gpu_energy_joules_total.set([gpu], card.energy_joules);
-        let readings = [total, used, free, card.utilization_ratio, card.temperature_celsius]
-            .into_iter()
-            .chain([card.power_watts, card.power_limit_watts, card.energy_joules]);
-        self.gpu_up.set([gpu], flag(readings.flatten().count() > 0));
+        self.gpu_energy_joules_total.set([gpu], view.energy_total_joules);
+        self.gpu_up.set([gpu], flag(card.fault.is_none()));
     }
 }
 

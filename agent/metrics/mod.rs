@@ -34,7 +34,7 @@ pub fn render(view: &View, counted: &Counted, process: Option<&ProcessStats>, fo
         .gpus
         .cards
         .iter()
-        .map(|card| card.index.map(|index| index.to_string()).unwrap_or_default())
+        .map(|card| card.told.index.map(|index| index.to_string()).unwrap_or_default())
         .collect();
     let mut families = Observed::of(view, &indices).families();
     families.extend(counted.families());

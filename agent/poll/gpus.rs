@@ -1,7 +1,8 @@
 //! The job that reads the GPUs. A driver may block for ever, so it is asked by a thread of its own;
 //! the job waits no longer than a limit and asks nothing more while an answer is owed.
 
-use std::sync::mpsc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -9,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::fleet::Fleet;
-use crate::gpus::{GpuError, Open};
+use crate::gpus::{CardError, GpuError, Gpus, Open};
 use crate::jobs::Job;
 use crate::sample::GpuSample;
 
@@ -150,19 +151,44 @@ impl std::fmt::Debug for GpuPoller {
     }
 }
 
+/// Reads every card once. A card that cannot be reached is told by what it was, if it ever was; where none can
+/// be, it is the driver's fault, or it needs to be opened anew.
+fn read(gpus: &dyn Gpus, known: &mut BTreeMap<u32, GpuSample>) -> Reading {
+    let (mut cards, mut silent, mut fault) = (Vec::new(), Vec::new(), None);
+    for place in 0..gpus.places()? {
+        match gpus.read(place) {
+            Ok(card) => {
+                known.insert(place, card.clone());
+                cards.push(card);
+            }
+            Err(CardError::Driver(error)) => return Err(error),
+            Err(CardError::Card(why)) => {
+                silent.extend(known.get(&place).map(|card| card.silent(why.clone())));
+                fault.get_or_insert(why);
+            }
+        }
+    }
+    match fault {
+        Some(why) if cards.is_empty() => Err(GpuError::Other(why.error)),
+        _ => Ok(cards.into_iter().chain(silent).collect()),
+    }
+}
+
 /// The thread that owns the driver. It is never joined: it ends when the job is gone and the
 /// driver lets it. One answer at most is owed, so the channel needs no bound.
 fn start(backend: &str, open: Open) -> Result<mpsc::Sender<oneshot::Sender<Reading>>, GpuError> {
     let (ask, asked) = mpsc::channel::<oneshot::Sender<Reading>>();
     let work = move || {
-        let mut gpus = None;
+        let mut gpus: Option<Arc<dyn Gpus>> = None;
+        let mut known = BTreeMap::new();
         for reply in asked {
-            let reading = match &mut gpus {
-                None => open().and_then(|opened| gpus.insert(opened).read()),
-                Some(opened) => opened.read(),
+            let reading = match &gpus {
+                None => open().and_then(|opened| read(&**gpus.insert(opened), &mut known)),
+                Some(opened) => read(&**opened, &mut known),
             };
             if reading.is_err() {
                 gpus = None;
+                known.clear();
             }
             // Nobody waits for it any more: the job is gone.
             drop(reply.send(reading));

@@ -30,7 +30,7 @@ fn marked(agent: &str, mut view: View) -> View {
         mark(&mut backend.name);
     }
     for card in &mut view.gpus.cards {
-        mark(card.name.get_or_insert_default());
+        mark(card.told.name.get_or_insert_default());
     }
     for fault in &mut view.agent.config_errors {
         fault.insert_str(0, &format!("{agent}: "));
@@ -52,6 +52,14 @@ fn join(whole: &mut View, part: View) {
     whole.targets.extend(part.targets);
     whole.gpus.backends.extend(part.gpus.backends);
     whole.gpus.cards.extend(part.gpus.cards);
+    whole.gpus.expected = sum(whole.gpus.expected, part.gpus.expected);
+    whole.gpus.missing = sum(whole.gpus.missing, part.gpus.missing);
+    whole.gpus.kernel_log = None;
+}
+
+/// What is known of either.
+fn sum(one: Option<u32>, other: Option<u32>) -> Option<u32> {
+    one.into_iter().chain(other).reduce(u32::saturating_add)
 }
 
 #[cfg(test)]
@@ -59,7 +67,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::view::{AgentView, DiscoveryView, GpuSample, GpusView, SCHEMA_VERSION, Tried};
+    use crate::view::{AgentView, CardView, DiscoveryView, GpuSample, GpusView, SCHEMA_VERSION, Tried};
 
     fn view(second: i64) -> View {
         let at = Timestamp::from_second(second).unwrap();
@@ -93,14 +101,15 @@ mod tests {
         let tried = Tried { address: "127.0.0.1:8080".into(), why: String::new(), outcome: String::new() };
         a.discovery.tried = vec![tried.clone()];
         b.discovery.tried = vec![tried];
-        b.gpus.cards = vec![GpuSample { name: Some("H200".into()), ..GpuSample::default() }];
+        let told = GpuSample { name: Some("H200".into()), ..GpuSample::default() };
+        b.gpus.cards = vec![CardView { told, ..CardView::default() }];
         b.agent.config_ok = false;
         b.agent.config_errors = vec!["opsagent.toml:3: bad".into()];
         b.agent.demo = true;
         let whole = merge(vec![("a".into(), a), ("b".into(), b)]).unwrap();
         let tried: Vec<&str> = whole.discovery.tried.iter().map(|place| place.address.as_str()).collect();
         assert_eq!(tried, ["a/127.0.0.1:8080", "b/127.0.0.1:8080"]);
-        assert_eq!(whole.gpus.cards[0].name.as_deref(), Some("b/H200"));
+        assert_eq!(whole.gpus.cards[0].told.name.as_deref(), Some("b/H200"));
         assert_eq!(whole.agent.config_errors, ["b: opsagent.toml:3: bad"]);
         assert!(!whole.agent.config_ok && whole.agent.demo && whole.agent.config_file.is_none());
         assert_eq!((whole.at.as_second(), whole.agent.started_at.as_second()), (20, 10));

@@ -210,7 +210,8 @@ fn the_example_with_every_key_uncommented_is_a_good_config_of_the_defaults() {
 #[test]
 fn the_example_names_each_key_that_is_known() {
     // A table with one unknown key in each section makes the reader list what it knows there.
-    let text = "zz = 1\n[gpu]\nzz = 1\n[[target]]\nzz = 1\nname = \"x\"\nkind = \"ollama\"\n";
+    let text =
+        "zz = 1\n[gpu]\nzz = 1\n[paths]\nzz = 1\n[[target]]\nzz = 1\nname = \"x\"\nkind = \"ollama\"\n";
     let faults = Config::parse(Path::new("x.toml"), text).unwrap_err();
     let folder = tempfile::tempdir().unwrap();
     let example = uncommented(folder.path());
@@ -224,6 +225,7 @@ fn the_example_names_each_key_that_is_known() {
     let sections = [
         ("zz", document.keys().map(String::as_str).collect()),
         ("gpu.zz", document["gpu"].as_table().unwrap().keys().map(String::as_str).collect()),
+        ("paths.zz", document["paths"].as_table().unwrap().keys().map(String::as_str).collect()),
         ("target[0].zz", target),
     ];
     for (path, in_example) in sections {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use opsagent::fleet::Fleet;
-use opsagent::gpus::{BACKENDS, GpuError, Gpus, Open, Options, replay};
+use opsagent::gpus::{BACKENDS, CardError, GpuError, Gpus, Open, Options, replay};
 use opsagent::poll::GpuPoller;
 use opsagent::sample::GpuSample;
 use opsagent::view::{AgentView, GpusView, Health};
@@ -41,6 +41,7 @@ type Step = Box<dyn FnOnce() -> Result<Vec<GpuSample>, GpuError> + Send>;
 struct Fake {
     steps: Arc<Mutex<mpsc::Receiver<Step>>>,
     reads: Arc<AtomicUsize>,
+    cards: Mutex<Vec<GpuSample>>,
 }
 
 impl Gpus for Fake {
@@ -48,10 +49,17 @@ impl Gpus for Fake {
         "fake"
     }
 
-    fn read(&mut self) -> Result<Vec<GpuSample>, GpuError> {
+    fn places(&self) -> Result<u32, GpuError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         let step = self.steps.lock().unwrap().try_recv();
-        step.unwrap_or(Box::new(|| Ok(vec![card()])))()
+        let cards = step.unwrap_or(Box::new(|| Ok(vec![card()])))()?;
+        let count = cards.len() as u32;
+        *self.cards.lock().unwrap() = cards;
+        Ok(count)
+    }
+
+    fn read(&self, place: u32) -> Result<GpuSample, CardError> {
+        Ok(self.cards.lock().unwrap()[place as usize].clone())
     }
 }
 
@@ -73,7 +81,8 @@ fn bench() -> Bench {
     let (counted, read) = (opens.clone(), reads.clone());
     let open: Open = Arc::new(move || {
         counted.fetch_add(1, Ordering::SeqCst);
-        Ok(Box::new(Fake { steps: todo.clone(), reads: read.clone() }) as Box<dyn Gpus>)
+        let (steps, reads) = (todo.clone(), read.clone());
+        Ok(Arc::new(Fake { steps, reads, cards: Mutex::default() }) as Arc<dyn Gpus>)
     });
     Bench { steps, reads, opens, open }
 }
@@ -114,7 +123,8 @@ async fn a_driver_that_hangs_is_told_and_is_not_asked_again_until_it_answers() {
 #[tokio::test]
 async fn a_machine_without_a_driver_is_no_error_and_is_tried_less_and_less_often() {
     let (fleet, opens) = (fleet(), Arc::new(AtomicUsize::new(0)));
-    let options = Options { nvml_library: Some("/nonexistent/libnvidia-ml.so.1".into()) };
+    let library = Some("/nonexistent/libnvidia-ml.so.1".into());
+    let options = Options { nvml_library: library, ..Options::default() };
     let (real, counted) = (BACKENDS[0].opener(options), opens.clone());
     let open: Open = Arc::new(move || {
         counted.fetch_add(1, Ordering::SeqCst);
@@ -144,7 +154,7 @@ async fn a_driver_that_comes_later_is_found_and_one_that_breaks_is_opened_anew()
     let (bench, fleet) = (bench(), fleet());
     let mut poller = GpuPoller::new("fake", bench.open.clone(), EVERY, fleet.clone());
     poller.once().await;
-    assert_eq!(gpus(&fleet).cards[0].uuid, "GPU-1");
+    assert_eq!(gpus(&fleet).cards[0].told.uuid, "GPU-1");
     bench.steps.send(Box::new(|| Err(GpuError::DriverMismatch))).unwrap();
     poller.once().await;
     assert_eq!(reason(&fleet).as_deref(), Some("driver_mismatch"));
@@ -170,7 +180,7 @@ async fn the_demo_card_says_that_it_is_one() {
     let fleet = fleet();
     let open = replay::BACKEND.opener(Options::default());
     GpuPoller::new(replay::BACKEND.name, open, EVERY, fleet.clone()).once().await;
-    let card = &gpus(&fleet).cards[0];
+    let card = &gpus(&fleet).cards[0].told;
     assert_eq!((card.uuid.as_str(), card.vendor.as_str()), ("GPU-demo-0", "demo"));
     assert!(card.name.as_deref().is_some_and(|name| name.ends_with("(demo)")));
     assert!(gpus(&fleet).backends[0].up);

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use opsagent::http::HttpError;
 use opsagent::metrics::{self, Counted, Format, Kind, REVISION, SPECS};
 use opsagent::usage::ProcessStats;
-use opsagent::view::{GpuSample, GpusView, ModelView, TargetView, View};
+use opsagent::view::{CardView, GpuSample, GpusView, ModelView, TargetView, View};
 use opsagent::wire::exposition::{Sample, parse};
 
 use crate::support::golden::assert_golden;
@@ -159,7 +159,11 @@ fn a_busy_machine_stays_within_two_thousand_series() {
     let target = |number| TargetView { name: format!("t{number}"), models: models.clone(), ..full.clone() };
     view.targets = (0..4).map(target).collect();
     let card = view.gpus.cards[0].clone();
-    view.gpus.cards = (0..8).map(|number| GpuSample { uuid: number.to_string(), ..card.clone() }).collect();
+    let numbered = |number: u32| {
+        let told = GpuSample { uuid: number.to_string(), ..card.told.clone() };
+        CardView { told, ..card.clone() }
+    };
+    view.gpus.cards = (0..8).map(numbered).collect();
     let page = metrics::render(&view, &counted(&view), Some(&process()), Format::Text);
     let series = parse(&page).len();
     assert!((500..2000).contains(&series), "{series}");

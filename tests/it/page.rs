@@ -65,7 +65,7 @@ fn names_that_servers_tell_stay_text() {
     }
     view.discovery.tried[0].outcome = hostile.into();
     view.agent.config_errors = vec![hostile.into()];
-    view.gpus.cards[0].name = Some(hostile.into());
+    view.gpus.cards[0].told.name = Some(hostile.into());
     let page = render(&view);
     assert_eq!(page.matches("<script").count(), 1, "the page's own script alone");
     assert!(!page.contains("<img") && !page.contains("\"'>"));

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Hands, Options};
+use super::{Hands, Options, gpu_options};
 use crate::config::Config;
 use crate::demo;
 use crate::discover::{Discover, Known, Report};
@@ -75,7 +75,7 @@ impl Conductor {
             commands,
             listen,
             clients: Clients::new(),
-            machine: Machine::here(),
+            machine: Machine::at(&config.paths.procfs),
             running: BTreeMap::new(),
             gpus: Vec::new(),
             discover: None,
@@ -176,7 +176,7 @@ impl Conductor {
 
     fn read_gpus(&mut self) {
         let every = self.config.gpu_every;
-        let options = gpus::Options { nvml_library: self.config.nvml_library.clone() };
+        let options = gpu_options(&self.config);
         let backends: &[Backend] = if self.options.demo { &[gpus::replay::BACKEND] } else { gpus::BACKENDS };
         self.gpus = backends
             .iter()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Conductor;
-use crate::app::web_config;
+use crate::app::{gpu_options, web_config};
 use crate::config::{Config, ConfigError};
 use crate::discover;
 use crate::servers::Target;
@@ -55,6 +55,7 @@ impl Conductor {
             ("listen", new.listen != self.config.listen),
             ("allow_hosts", new.allow_hosts != self.config.allow_hosts),
             ("grace", new.grace != self.config.grace),
+            ("paths.procfs", new.paths.procfs != self.config.paths.procfs),
         ] {
             if differs {
                 faults.push(format!("{file}{key}: cannot change while the agent runs: restart it"));
@@ -98,7 +99,7 @@ impl Conductor {
             }
         }
         let gpus_differ =
-            (self.config.gpu_every, &self.config.nvml_library) != (new.gpu_every, &new.nvml_library);
+            (self.config.gpu_every, gpu_options(&self.config)) != (new.gpu_every, gpu_options(&new));
         let discovery_differs =
             (self.config.discover, self.config.discover_every) != (new.discover, new.discover_every);
         self.config = new;

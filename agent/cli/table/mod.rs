@@ -5,7 +5,7 @@ use anstyle::Style;
 
 use super::grid::{Cell, Column, Grid};
 use super::{style, text, words};
-use crate::view::{BackendView, GpuSample, Health, View};
+use crate::view::{BackendView, CardView, Health, View};
 
 mod summary;
 mod target;
@@ -146,7 +146,8 @@ fn has_no_driver(backend: &BackendView) -> bool {
     backend.reason.as_deref() == Some("no_driver")
 }
 
-fn card_cells(card: &GpuSample) -> Vec<Cell> {
+fn card_cells(card: &CardView) -> Vec<Cell> {
+    let card = &card.told;
     let index = card.index.map_or_else(|| "GPU".to_owned(), |index| format!("GPU {index}"));
     let memory = match (card.memory_used_bytes, card.memory_total_bytes) {
         (Some(used), Some(total)) => format!("VRAM {}/{} GiB", words::gib(used), words::gib(total)),
@@ -164,7 +165,7 @@ fn card_cells(card: &GpuSample) -> Vec<Cell> {
         index,
         card.name.clone().unwrap_or_else(|| card.vendor.clone()),
         memory,
-        said(card.temperature_celsius.map(|degrees| format!("{degrees:.0} °C"))),
+        said(card.temperatures_celsius.get("die").map(|degrees| format!("{degrees:.0} °C"))),
         power,
         said(card.utilization_ratio.map(|ratio| format!("{} busy", words::percent(ratio)))),
     ];

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use askama::Template;
 
 use crate::sample::NoteLevel;
-use crate::view::{BackendView, GpuSample, TargetView, View};
+use crate::view::{BackendView, CardView, GpuSample, TargetView, View};
 
 mod badge;
 mod card;
@@ -120,7 +120,8 @@ fn is_absent(backend: &BackendView) -> bool {
 }
 
 impl<'a> Gpu<'a> {
-    fn new(card: &'a GpuSample) -> Gpu<'a> {
+    fn new(card: &'a CardView) -> Gpu<'a> {
+        let card = &card.told;
         let part = |ratio: f64| Part { text: words::percent(ratio), width: words::width(ratio) };
         let watts = |watts: f64| format!("{watts:.0} W");
         Gpu {
@@ -141,7 +142,7 @@ impl<'a> Gpu<'a> {
                 (Some(now), Some(limit)) => Some(format!("{} of {}", watts(now), watts(limit))),
                 (now, _) => now.map(watts),
             },
-            temperature: card.temperature_celsius.map(|celsius| format!("{celsius:.0} °C")),
+            temperature: card.temperatures_celsius.get("die").map(|celsius| format!("{celsius:.0} °C")),
         }
     }
 }

@@ -302,7 +302,7 @@ async fn a_demo_is_marked_in_all_that_it_gives_out() {
     assert!(get("/").await.contains("simulated"));
     let seen: View = serde_json::from_str(&get("/api/v1/view").await).unwrap();
     assert!(seen.agent.demo && seen.targets.len() == 3 && seen.targets.iter().all(|target| target.demo));
-    assert!(seen.gpus.cards.iter().all(|card| card.uuid.contains("demo")), "{:?}", seen.gpus.cards);
+    assert!(seen.gpus.cards.iter().all(|card| card.told.uuid.contains("demo")), "{:?}", seen.gpus.cards);
     let page = get("/metrics").await;
     assert!(page.contains("\nopsagent_demo 1\n"), "{page}");
     for sample in parse(&page) {

@@ -75,7 +75,7 @@ fn hostile_names_break_no_screen() {
                 model.name.clone_from(&name);
             }
         }
-        view.gpus.cards[0].name = Some(name.clone());
+        view.gpus.cards[0].told.name = Some(name.clone());
         view.agent.config_errors = vec![name.clone()];
         let lost = [Lost { agent: name.clone(), why: name.clone() }];
         for columns in [30, 60, 80, 120] {
@@ -124,7 +124,7 @@ fn a_machine_without_gpus_is_told_in_one_calm_line_and_a_broken_driver_with_its_
         let mut view = rich_view();
         let backend = BackendView { name: "nvml".into(), up: false, ..BackendView::default() };
         let backend = BackendView { reason: Some(reason.into()), error: Some(error.into()), ..backend };
-        view.gpus = GpusView { backends: vec![backend], cards: Vec::new() };
+        view.gpus = GpusView { backends: vec![backend], ..GpusView::default() };
         plain(&render(&view, &[], columns)).rsplit("\n\n").next().unwrap().to_owned()
     };
     let none = "no NVIDIA driver on this machine";

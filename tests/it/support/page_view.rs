@@ -55,7 +55,7 @@ pub fn empty_view() -> View {
     view.targets.clear();
     let mut backend = view.gpus.backends.pop().unwrap();
     backend.name = "nvml".into();
-    view.gpus = GpusView { backends: vec![backend], cards: Vec::new() };
+    view.gpus = GpusView { backends: vec![backend], ..GpusView::default() };
     view.discovery = discovery(view.at);
     view
 }

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 use opsagent::fleet::label;
-use opsagent::sample::{Note, ServerState};
+use opsagent::sample::{CardFault, Note, ServerState};
 use opsagent::view::{
-    AgentView, BackendView, ChildSample, DiscoveryView, GpuSample, GpusView, ModelView, SCHEMA_VERSION,
-    TargetView, Totals, Tried, View,
+    AgentView, BackendView, CardView, ChildSample, DiscoveryView, GpuSample, GpusView, ModelView,
+    SCHEMA_VERSION, TargetView, Totals, Tried, View,
 };
 
 /// A view at a fixed time: servers up, busy, asleep, down, hung, simulated and not yet polled;
@@ -76,6 +76,7 @@ fn target(name: &str, kind: &str) -> TargetView {
         orphans: None,
         models: Vec::new(),
         models_left_out: 0,
+        gpus: None,
         notes: Vec::new(),
     }
 }
@@ -218,28 +219,38 @@ fn gpus() -> GpusView {
             },
         ],
         cards: vec![
-            GpuSample {
-                uuid: "GPU-5f1c0e52-0b1d-4c7e-9a54-2f0e6f6d0001".into(),
-                index: Some(0),
-                name: Some("NVIDIA GeForce RTX 4090".into()),
-                vendor: "nvidia".into(),
-                driver: Some("570.86.15".into()),
-                pci: Some("00000000:01:00.0".into()),
-                vbios: Some("95.02.3C.00.04".into()),
-                utilization_ratio: Some(0.83),
-                memory_total_bytes: Some(25_757_220_864),
-                memory_used_bytes: Some(6_999_003_136),
-                memory_free_bytes: Some(18_758_217_728),
-                temperature_celsius: Some(61.0),
-                power_watts: Some(287.54),
-                power_limit_watts: Some(450.0),
-                energy_joules: Some(123_456_789.125),
+            CardView {
+                told: GpuSample {
+                    uuid: "GPU-5f1c0e52-0b1d-4c7e-9a54-2f0e6f6d0001".into(),
+                    index: Some(0),
+                    name: Some("NVIDIA GeForce RTX 4090".into()),
+                    vendor: "nvidia".into(),
+                    driver: Some("570.86.15".into()),
+                    pci: Some("0000:01:00.0".into()),
+                    vbios: Some("95.02.3C.00.04".into()),
+                    utilization_ratio: Some(0.83),
+                    memory_total_bytes: Some(25_757_220_864),
+                    memory_used_bytes: Some(6_999_003_136),
+                    memory_free_bytes: Some(18_758_217_728),
+                    temperatures_celsius: [("die".to_owned(), 61.0)].into(),
+                    power_watts: Some(287.54),
+                    power_limit_watts: Some(450.0),
+                    energy_joules: Some(123_456_789.125),
+                    ..GpuSample::default()
+                },
+                energy_total_joules: Some(123_456_789.125),
+                ..CardView::default()
             },
-            GpuSample {
-                uuid: "GPU-5f1c0e52-0b1d-4c7e-9a54-2f0e6f6d0002".into(),
-                vendor: "nvidia".into(),
-                ..GpuSample::default()
+            CardView {
+                told: GpuSample {
+                    uuid: "GPU-5f1c0e52-0b1d-4c7e-9a54-2f0e6f6d0002".into(),
+                    vendor: "nvidia".into(),
+                    fault: Some(CardFault::new("lost", "it fell off the bus")),
+                    ..GpuSample::default()
+                },
+                ..CardView::default()
             },
         ],
+        ..GpusView::default()
     }
 }

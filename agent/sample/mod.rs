@@ -5,6 +5,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+mod gpu;
+
+pub use gpu::{
+    CardFault, CardRef, Clock, EccErrors, Fan, GpuProcess, GpuSample, Mig, MigInstance, NvLinks, PcieLink,
+    ProcessKind, Readings, THROTTLE_REASONS, XidEvent, XidSource,
+};
+
 /// What a server is doing, beyond up and down. One holds at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -188,39 +195,4 @@ impl Note {
             remedy: remedy.map(Into::into),
         }
     }
-}
-
-/// What one read of a GPU saw. Thin on purpose: a card's whole story is told later.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct GpuSample {
-    /// The card's UUID, which stays when indices change.
-    pub uuid: String,
-    /// Its index in the driver's order.
-    pub index: Option<u32>,
-    /// Product name.
-    pub name: Option<String>,
-    /// `nvidia`, `amd`, `intel`.
-    pub vendor: String,
-    /// Driver version.
-    pub driver: Option<String>,
-    /// PCI address.
-    pub pci: Option<String>,
-    /// VBIOS version.
-    pub vbios: Option<String>,
-    /// Part of the time the card computed, 0..1.
-    pub utilization_ratio: Option<f64>,
-    /// Memory, in bytes.
-    pub memory_total_bytes: Option<u64>,
-    /// Memory in use, in bytes.
-    pub memory_used_bytes: Option<u64>,
-    /// Memory free, in bytes.
-    pub memory_free_bytes: Option<u64>,
-    /// Temperature of the die, in degrees Celsius.
-    pub temperature_celsius: Option<f64>,
-    /// Power drawn now, in watts.
-    pub power_watts: Option<f64>,
-    /// Power limit in force, in watts.
-    pub power_limit_watts: Option<f64>,
-    /// Energy since the driver was loaded, in joules.
-    pub energy_joules: Option<f64>,
 }

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 pub use crate::sample::{ChildSample, GpuSample, Totals};
 use crate::sample::{Note, NoteLevel, ServerState};
 
+mod gpu;
 mod merge;
 
+pub use gpu::{BackendView, CardUser, CardView, EnergySource, GpusView, LogView, TargetGpus, XidCount};
 pub use merge::merge;
 
 /// Grows when a field changes its meaning or goes; a new field does not change it.
@@ -118,6 +120,8 @@ pub struct TargetView {
     pub models: Vec<ModelView>,
     /// Models it told of beyond the limit that is kept.
     pub models_left_out: u64,
+    /// What its processes take of this machine's GPUs. `None`: not known, or not of this machine.
+    pub gpus: Option<TargetGpus>,
     /// What is missing or odd, why, and what to do.
     pub notes: Vec<Note>,
 }
@@ -169,30 +173,6 @@ pub struct ModelView {
     pub totals: Totals,
     /// The process that runs it for the server.
     pub child: Option<ChildSample>,
-}
-
-/// The GPUs of this machine.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct GpusView {
-    /// How each backend that was tried fared.
-    pub backends: Vec<BackendView>,
-    /// The cards.
-    pub cards: Vec<GpuSample>,
-}
-
-/// One way to read GPUs.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct BackendView {
-    /// Its name, such as `nvml`.
-    pub name: String,
-    /// Whether the last read worked.
-    pub up: bool,
-    /// Why not: a closed word.
-    pub reason: Option<String>,
-    /// The same in a sentence.
-    pub error: Option<String>,
-    /// How long the last read took, seconds.
-    pub read_duration_seconds: Option<f64>,
 }
 
 /// How a target, or all together, fares: what monitoring plugins call a state.
@@ -251,10 +231,12 @@ impl TargetView {
 }
 
 impl View {
-    /// How all fares: the worst of the targets. No target at all is unknown.
+    /// How all fares: the worst of the targets and cards. No target at all is unknown.
     pub fn health(&self) -> Health {
         let worst = self.targets.iter().map(TargetView::health).max();
+        let cards = self.gpus.cards.iter().map(CardView::health).max().unwrap_or(Health::Ok);
+        let missing = if self.gpus.missing > Some(0) { Health::Critical } else { Health::Ok };
         let config = if self.agent.config_ok { Health::Ok } else { Health::Warning };
-        worst.map_or(Health::Unknown, |worst| worst.max(config))
+        worst.unwrap_or(Health::Unknown).max(cards).max(missing).max(config)
     }
 }

@@ -1,16 +1,16 @@
 //! NVIDIA's cards, by the driver's own library. It is opened at run time, so one build serves
 //! machines with and without a driver.
 
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::Path;
+use std::sync::Arc;
 
 use nvml_wrapper::enum_wrappers::device::TemperatureSensor;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
-use super::{Backend, GpuError, Gpus, Options};
-use crate::sample::GpuSample;
+use super::{Backend, CardError, GpuError, Gpus, Options};
+use crate::sample::{CardFault, GpuSample};
 
 /// The row of the table.
 pub(super) const BACKEND: Backend =
@@ -24,16 +24,13 @@ const KERNEL_PART: &str = "/proc/driver/nvidia/version";
 
 struct NvmlGpus {
     nvml: Nvml,
-    /// What the card at an index is, as far as it was told: a card that is lost no longer says it. NVML counts
-    /// its cards when it is initialised, so an index means the same card for as long as this lives.
-    known: HashMap<u32, GpuSample>,
 }
 
-fn open(options: &Options) -> Result<Box<dyn Gpus>, GpuError> {
+fn open(options: &Options) -> Result<Arc<dyn Gpus>, GpuError> {
     let named = options.nvml_library.as_deref();
     let path = named.map_or(OsStr::new(LIBRARY), |path| path.as_os_str());
     match Nvml::builder().lib_path(path).init() {
-        Ok(nvml) => Ok(Box::new(NvmlGpus { nvml, known: HashMap::new() })),
+        Ok(nvml) => Ok(Arc::new(NvmlGpus { nvml })),
         Err(NvmlError::LibloadingError(cause)) => {
             Err(missing(named.is_some(), Path::new(KERNEL_PART).exists(), &cause.to_string()))
         }
@@ -61,30 +58,22 @@ impl Gpus for NvmlGpus {
         BACKEND.name
     }
 
-    fn read(&mut self) -> Result<Vec<GpuSample>, GpuError> {
-        let count = self.nvml.device_count().map_err(|error| translate(&error))?;
+    fn places(&self) -> Result<u32, GpuError> {
+        self.nvml.device_count().map_err(|error| translate(&error))
+    }
+
+    fn read(&self, place: u32) -> Result<GpuSample, CardError> {
         let driver = self.nvml.sys_driver_version().ok();
-        let (mut cards, mut lost, mut fault) = (Vec::new(), Vec::new(), None);
-        for index in 0..count {
-            // Handles are asked anew each time: after a reset an old one may be another card's. A card
-            // that fell off the bus is still counted but gives no handle.
-            let device = self.nvml.device_by_index(index);
-            match device.and_then(|device| look(index, &device, driver.clone())) {
-                Ok(card) => {
-                    self.known.insert(index, silent(&card));
-                    cards.push(card);
-                }
-                Err(error) => {
-                    fault.get_or_insert(error);
-                    lost.extend(self.known.get(&index).cloned());
-                }
+        // Handles are asked anew each time: after a reset an old one may be another card's. A card that fell
+        // off the bus is still counted but gives no handle.
+        let device = self.nvml.device_by_index(place);
+        device.and_then(|device| look(place, &device, driver)).map_err(|error| match &error {
+            NvmlError::Uninitialized | NvmlError::DriverNotLoaded | NvmlError::LibRmVersionMismatch => {
+                CardError::Driver(translate(&error))
             }
-        }
-        match fault {
-            // Every card at once is the driver's fault, or needs it to be opened anew.
-            Some(error) if cards.is_empty() => Err(translate(&error)),
-            _ => Ok(cards.into_iter().chain(lost).collect()),
-        }
+            NvmlError::GpuLost => CardError::Card(CardFault::new("lost", "it fell off the bus")),
+            _ => CardError::Card(CardFault::new("other", error.to_string())),
+        })
     }
 }
 
@@ -113,33 +102,22 @@ fn look(index: u32, device: &Device<'_>, driver: Option<String>) -> Result<GpuSa
         memory_total_bytes: memory.as_ref().map(|memory| memory.total),
         memory_used_bytes: memory.as_ref().map(|memory| memory.used),
         memory_free_bytes: memory.as_ref().map(|memory| memory.free),
-        temperature_celsius: told(device.temperature(TemperatureSensor::Gpu)).map(f64::from),
+        temperatures_celsius: told(device.temperature(TemperatureSensor::Gpu))
+            .map(|celsius| ("die".to_owned(), f64::from(celsius)))
+            .into_iter()
+            .collect(),
         power_watts: told(device.power_usage()).map(from_milli),
         power_limit_watts: told(device.enforced_power_limit()).map(from_milli),
         energy_joules: told(device.total_energy_consumption()).map(|millijoules| millijoules as f64 / 1000.0),
         pci,
+        ..GpuSample::default()
     };
     // Idle is believed of a card that tells something else, too.
-    let other = GpuSample { utilization_ratio: None, ..card.clone() };
-    if other == silent(&card) {
+    if card.memory_total_bytes.is_none() && card.temperatures_celsius.is_empty() && card.power_watts.is_none()
+    {
         card.utilization_ratio = card.utilization_ratio.filter(|ratio| *ratio > 0.0);
     }
     Ok(card)
-}
-
-/// The card without its readings: what it is.
-fn silent(card: &GpuSample) -> GpuSample {
-    GpuSample {
-        utilization_ratio: None,
-        memory_total_bytes: None,
-        memory_used_bytes: None,
-        memory_free_bytes: None,
-        temperature_celsius: None,
-        power_watts: None,
-        power_limit_watts: None,
-        energy_joules: None,
-        ..card.clone()
-    }
 }
 
 /// A reading that no card in operation has as zero. Some Jetsons succeed with zeros where they know nothing.
@@ -169,7 +147,8 @@ mod tests {
 
     #[test]
     fn a_library_that_is_not_there_has_its_reason() {
-        let options = Options { nvml_library: Some("/nonexistent/libnvidia-ml.so.1".into()) };
+        let options =
+            Options { nvml_library: Some("/nonexistent/libnvidia-ml.so.1".into()), ..Options::default() };
         let error = open(&options).err().unwrap();
         assert_eq!(error.reason(), "library_missing");
         assert!(error.to_string().contains("/nonexistent/libnvidia-ml.so.1"), "{error}");
@@ -177,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_no_library_has_a_reason_too() {
-        let options = Options { nvml_library: Some("/etc/passwd".into()) };
+        let options = Options { nvml_library: Some("/etc/passwd".into()), ..Options::default() };
         assert_eq!(open(&options).err().unwrap().reason(), "library_missing");
     }
 

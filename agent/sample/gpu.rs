@@ -1,0 +1,337 @@
+//! What one read of a GPU saw. Every reading may be missing: cards, drivers and permissions differ in what
+//! they tell. Why it is missing stands in [`GpuSample::untold`].
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Readings by a closed word, such as the sensor or the reason.
+pub type Readings = BTreeMap<String, f64>;
+
+/// Why a card's clocks may be held down, as labels and JSON spell it (NVML: clocks event reasons).
+pub const THROTTLE_REASONS: [&str; 9] = [
+    "idle",
+    "applications_clocks",
+    "sw_power_cap",
+    "hw_slowdown",
+    "sync_boost",
+    "sw_thermal",
+    "hw_thermal",
+    "hw_power_brake",
+    "display_clocks",
+];
+
+/// One card.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GpuSample {
+    /// The card's UUID, which stays when indices change. Where the driver tells none: its PCI address as
+    /// `pci-0000:03:00.0`, or `index-N`.
+    pub uuid: String,
+    /// Its index in the driver's order, which may change with a reset.
+    pub index: Option<u32>,
+    /// Product name.
+    pub name: Option<String>,
+    /// `nvidia`, `amd`, `intel`.
+    pub vendor: String,
+    /// Driver version.
+    pub driver: Option<String>,
+    /// Newest CUDA version that the driver runs, such as `12.8`.
+    pub cuda: Option<String>,
+    /// PCI address as the kernel writes it: `0000:3b:00.0`.
+    pub pci: Option<String>,
+    /// VBIOS version.
+    pub vbios: Option<String>,
+    /// It has no memory of its own and takes the machine's (GB10, Jetson, APUs). `None`: not known.
+    pub shared_memory: Option<bool>,
+    /// Why it gives no readings now. `None`: it gives some.
+    pub fault: Option<CardFault>,
+
+    /// Part of the time in which something computed, 0..1.
+    pub utilization_ratio: Option<f64>,
+    /// Part of the time in which memory was read or written, 0..1.
+    pub memory_utilization_ratio: Option<f64>,
+    /// Part of the time in which the video encoder worked, 0..1.
+    pub encoder_utilization_ratio: Option<f64>,
+    /// Part of the time in which the video decoder worked, 0..1.
+    pub decoder_utilization_ratio: Option<f64>,
+    /// Memory, in bytes.
+    pub memory_total_bytes: Option<u64>,
+    /// Memory that programs use, in bytes, without what the driver reserves.
+    pub memory_used_bytes: Option<u64>,
+    /// Memory free, in bytes.
+    pub memory_free_bytes: Option<u64>,
+    /// Memory that the driver keeps for itself, in bytes.
+    pub memory_reserved_bytes: Option<u64>,
+    /// BAR1 memory, mapped for other devices and the CPU, in use and in all, in bytes.
+    pub bar1_used_bytes: Option<u64>,
+    /// See [`GpuSample::bar1_used_bytes`].
+    pub bar1_total_bytes: Option<u64>,
+
+    /// Degrees Celsius by sensor: `die`, `memory`; of AMD also `hotspot`.
+    pub temperatures_celsius: Readings,
+    /// Degrees Celsius at which the card acts: `slowdown`, `shutdown`, `memory_slowdown`, `operation`.
+    pub temperature_limits_celsius: Readings,
+    /// How many degrees Celsius the die is below its slowdown.
+    pub temperature_margin_celsius: Option<f64>,
+    /// Power drawn now, in watts. NVIDIA's Ampere and later cards: the average of the last second.
+    pub power_watts: Option<f64>,
+    /// Power limit in force, in watts.
+    pub power_limit_watts: Option<f64>,
+    /// Power limit as the card was shipped, in watts.
+    pub power_limit_default_watts: Option<f64>,
+    /// Energy by the card's own counter, in joules; it starts anew with the driver or wraps. `None`: the card
+    /// counts none.
+    pub energy_joules: Option<f64>,
+
+    /// Clocks, by their names: `graphics`, `sm`, `memory`, `video`.
+    pub clocks: BTreeMap<String, Clock>,
+    /// Performance state: 0 is the fastest, 15 the slowest.
+    pub performance_state: Option<u32>,
+    /// Whether clocks are held down now, by [`THROTTLE_REASONS`]. Empty: not told.
+    pub throttled: BTreeMap<String, bool>,
+    /// Seconds in which clocks were held down, by reason, by the driver's own counters, which start anew with it.
+    pub throttled_seconds: Readings,
+
+    /// Whether memory errors are corrected.
+    pub ecc_enabled: Option<bool>,
+    /// Memory errors since the driver was loaded.
+    pub ecc_errors: Vec<EccErrors>,
+    /// Rows of memory that were remapped, by cause: `correctable`, `uncorrectable`.
+    pub remapped_rows: Readings,
+    /// A remapping waits for a reset of the card.
+    pub row_remap_pending: Option<bool>,
+    /// A remapping failed: the card should be replaced.
+    pub row_remap_failed: Option<bool>,
+    /// Pages of memory that were retired (cards before Ampere), by cause: `single_bit`, `double_bit`.
+    pub retired_pages: Readings,
+    /// A retirement waits for a reset or reboot.
+    pub retired_pages_pending: Option<bool>,
+    /// What the driver asks for: `none`, `reset`, `reboot`, `drain_p2p`, `drain_and_reset`.
+    pub recovery_action: Option<String>,
+
+    /// The PCI Express link.
+    pub pcie: PcieLink,
+    /// The NVLinks. `None`: it has none, or does not tell.
+    pub nvlinks: Option<NvLinks>,
+    /// State of the NVLink fabric: `not_supported` never stands here; `not_started`, `in_progress`, `completed`.
+    pub fabric_state: Option<String>,
+    /// Fans. Empty: passively cooled, or not told.
+    pub fans: Vec<Fan>,
+    /// Whether the driver stays loaded when nobody uses the card.
+    pub persistence: Option<bool>,
+
+    /// Multi-instance GPU. `None`: it cannot be divided, or does not tell.
+    pub mig: Option<Mig>,
+    /// The processes that hold memory of the card. `None`: the list cannot be read.
+    pub processes: Option<Vec<GpuProcess>>,
+
+    /// Readings that are missing, and why: the field's name, and `not_supported`, `no_permission`,
+    /// `old_driver`, `implausible` or the driver's own words.
+    pub untold: BTreeMap<String, String>,
+    /// How long this card's read took, in seconds.
+    pub read_seconds: Option<f64>,
+}
+
+/// Why a card gives no readings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardFault {
+    /// A closed word: `lost` (fell off the bus), `timeout` (the driver does not answer for it), `gone` (the
+    /// driver no longer lists it), `missing` (expected by the config, never seen), `no_permission`, `other`.
+    pub reason: String,
+    /// The same in a sentence.
+    pub error: String,
+}
+
+/// One clock.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Clock {
+    /// Now, in hertz.
+    pub hertz: Option<f64>,
+    /// The most it can be, in hertz.
+    pub max_hertz: Option<f64>,
+}
+
+/// Memory errors of one kind in one memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EccErrors {
+    /// `corrected` or `uncorrected`.
+    pub kind: String,
+    /// `dram`, `sram`, or `all` where the driver tells only the sum; of AMD the block's name, such as `umc`.
+    pub memory: String,
+    /// How many since the driver was loaded.
+    pub count: u64,
+}
+
+/// The PCI Express link.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PcieLink {
+    /// Generation now; it falls when the card idles.
+    pub generation: Option<u32>,
+    /// The best generation that card, slot and system agree on.
+    pub generation_max: Option<u32>,
+    /// Lanes now.
+    pub width: Option<u32>,
+    /// The most lanes that card and slot agree on.
+    pub width_max: Option<u32>,
+    /// Packets sent again, a counter.
+    pub replays: Option<u64>,
+    /// Bytes to the card, a counter, where the driver keeps one.
+    pub received_bytes: Option<u64>,
+    /// Bytes from the card, a counter, where the driver keeps one.
+    pub sent_bytes: Option<u64>,
+}
+
+/// All NVLinks of a card.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NvLinks {
+    /// Links that are up.
+    pub active: u32,
+    /// Links that are down.
+    pub inactive: u32,
+    /// Errors over all links, counters, by kind: `replay`, `recovery`, `crc`.
+    pub errors: Readings,
+    /// Bytes received over all links, a counter.
+    pub received_bytes: Option<u64>,
+    /// Bytes sent over all links, a counter.
+    pub sent_bytes: Option<u64>,
+}
+
+/// One fan.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Fan {
+    /// Its number, from 0.
+    pub fan: u32,
+    /// Its speed as a part of the most; may be above 1.
+    pub ratio: Option<f64>,
+    /// Its speed in turns a minute.
+    pub rpm: Option<u32>,
+}
+
+/// How a card is divided.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Mig {
+    /// It is divided now.
+    pub enabled: bool,
+    /// It will be after the next reset.
+    pub pending: Option<bool>,
+    /// The instances.
+    pub instances: Vec<MigInstance>,
+}
+
+/// A part of a card.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MigInstance {
+    /// Its UUID: `MIG-…`.
+    pub uuid: String,
+    /// GPU instance and compute instance, as nvidia-smi numbers them.
+    pub gpu_instance: Option<u32>,
+    /// See [`MigInstance::gpu_instance`].
+    pub compute_instance: Option<u32>,
+    /// Its profile, such as `1g.10gb`.
+    pub profile: Option<String>,
+    /// Memory, in bytes.
+    pub memory_total_bytes: Option<u64>,
+    /// Memory in use, in bytes.
+    pub memory_used_bytes: Option<u64>,
+    /// Memory free, in bytes.
+    pub memory_free_bytes: Option<u64>,
+}
+
+/// A process that uses a card.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GpuProcess {
+    /// Its id on the host.
+    pub pid: u32,
+    /// What it does there.
+    pub kind: ProcessKind,
+    /// Memory of the card that it holds, in bytes. `None`: the driver does not tell.
+    pub memory_bytes: Option<u64>,
+    /// Part of the card's time that it computed since the last read, 0..1.
+    pub utilization_ratio: Option<f64>,
+    /// The MIG instance that it is in, by GPU instance.
+    pub gpu_instance: Option<u32>,
+    /// Its program's name, never its arguments.
+    pub name: Option<String>,
+    /// The target whose process it is. `None`: of no target, or not known.
+    pub target: Option<String>,
+}
+
+/// What a process does on a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessKind {
+    /// It computes.
+    Compute,
+    /// It draws.
+    Graphics,
+}
+
+/// A card as an event names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CardRef {
+    /// By its UUID.
+    Uuid(String),
+    /// By its PCI address as the kernel writes it: `0000:3b:00.0`; the function may be 0 where it is not told.
+    Pci(String),
+}
+
+/// An error that NVIDIA's driver reported of a card (an XID).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct XidEvent {
+    /// Which card.
+    pub card: CardRef,
+    /// The error's number.
+    pub xid: u32,
+    /// When.
+    pub at: Timestamp,
+    /// Who told.
+    pub source: XidSource,
+    /// It happened before the agent started: it was found in the log.
+    pub before_start: bool,
+    /// What the log says besides, short and cleaned.
+    pub text: Option<String>,
+}
+
+/// Who told of an [`XidEvent`]. Both may tell of the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum XidSource {
+    /// The driver's library (NVML events).
+    Driver,
+    /// The kernel's log.
+    KernelLog,
+}
+
+impl GpuSample {
+    /// A card that gives no readings: what it is, and why it is silent.
+    #[must_use]
+    pub fn silent(&self, fault: CardFault) -> GpuSample {
+        GpuSample {
+            uuid: self.uuid.clone(),
+            index: self.index,
+            name: self.name.clone(),
+            vendor: self.vendor.clone(),
+            driver: self.driver.clone(),
+            cuda: self.cuda.clone(),
+            pci: self.pci.clone(),
+            vbios: self.vbios.clone(),
+            shared_memory: self.shared_memory,
+            fault: Some(fault),
+            ..GpuSample::default()
+        }
+    }
+}
+
+impl CardFault {
+    /// A fault by its closed word, and in a sentence.
+    pub fn new(reason: &str, error: impl Into<String>) -> CardFault {
+        CardFault { reason: reason.into(), error: error.into() }
+    }
+}

@@ -1,0 +1,139 @@
+//! The GPUs as the outside sees them: what the last read told, and what was made of it since the agent
+//! started.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::sample::{GpuSample, Note, NoteLevel, Readings};
+use crate::view::Health;
+
+/// The GPUs of this machine.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GpusView {
+    /// How each backend that was tried fared.
+    pub backends: Vec<BackendView>,
+    /// The cards, also those that are lost or only expected.
+    pub cards: Vec<CardView>,
+    /// How many cards the config expects. `None`: it says nothing.
+    pub expected: Option<u32>,
+    /// Of those expected, how many give no readings.
+    pub missing: Option<u32>,
+    /// Whether the kernel's log is read for XIDs, and why not.
+    pub kernel_log: Option<LogView>,
+}
+
+/// One way to read GPUs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BackendView {
+    /// Its name, such as `nvml`.
+    pub name: String,
+    /// Whether the last read worked.
+    pub up: bool,
+    /// Why not: a closed word.
+    pub reason: Option<String>,
+    /// The same in a sentence.
+    pub error: Option<String>,
+    /// How long the last read took, seconds.
+    pub read_duration_seconds: Option<f64>,
+}
+
+/// A log that is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogView {
+    /// Where it is read from.
+    pub source: String,
+    /// Whether it is read.
+    pub up: bool,
+    /// Why not, and what would do, in a sentence.
+    pub error: Option<String>,
+}
+
+/// One card.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CardView {
+    /// What the last read told; without readings where it has a fault.
+    #[serde(flatten)]
+    pub told: GpuSample,
+    /// Energy in joules, a counter: the card's own, or power summed up here since the agent started.
+    pub energy_total_joules: Option<f64>,
+    /// Where that comes from.
+    pub energy_source: Option<EnergySource>,
+    /// Seconds in which clocks were held down, by reason: the driver's own counters, or summed up here.
+    pub throttled_total_seconds: Readings,
+    /// XIDs since boot, as far as they were seen.
+    pub xids: Vec<XidCount>,
+    /// Who holds memory of the card, the most first.
+    pub users: Vec<CardUser>,
+    /// Memory that a new process could take for a model, in bytes: what is free, without what the driver takes
+    /// for a process.
+    pub headroom_bytes: Option<u64>,
+    /// What is odd, why, and what to do.
+    pub notes: Vec<Note>,
+}
+
+/// Where a card's energy comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnergySource {
+    /// The card counts.
+    Counter,
+    /// Power at each read, times the time between.
+    Integrated,
+}
+
+/// How often one XID was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct XidCount {
+    /// Its number.
+    pub xid: u32,
+    /// How often.
+    pub count: u64,
+    /// When last. `None`: never; it is listed so that a first one is seen as a step.
+    pub last_at: Option<Timestamp>,
+    /// What it means, in a few words.
+    pub meaning: Option<String>,
+}
+
+/// Who holds memory of a card.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CardUser {
+    /// The target, or `other` for all processes that are of none.
+    pub target: String,
+    /// Memory of the card, bytes. `None`: the driver does not tell.
+    pub memory_bytes: Option<u64>,
+    /// How many processes.
+    pub processes: u32,
+    /// Names of the programs, without repetition.
+    pub programs: Vec<String>,
+}
+
+/// What a target takes of the GPUs, by its processes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TargetGpus {
+    /// Memory by card UUID, bytes.
+    pub memory_bytes: BTreeMap<String, u64>,
+    /// Energy since the agent started, joules: its share of each card's.
+    pub energy_joules: Option<f64>,
+}
+
+impl CardView {
+    /// How the card fares: one that gives no readings does not work.
+    pub fn health(&self) -> Health {
+        if self.told.fault.is_some() {
+            return Health::Critical;
+        }
+        if self.notes.iter().any(|note| note.level == NoteLevel::Warning) {
+            Health::Warning
+        } else {
+            Health::Ok
+        }
+    }
+}
