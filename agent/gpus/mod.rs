@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use crate::sample::{CardFault, GpuSample, XidEvent};
 
+pub mod kernel_log;
 mod nvml;
+pub mod pci;
 pub mod replay;
 pub mod xid;
 

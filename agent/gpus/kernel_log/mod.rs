@@ -1,0 +1,237 @@
+//! The kernel's log, in which drivers tell of cards in trouble: NVIDIA's XIDs, some of which its library never
+//! reports.
+//!
+//! It is asked on a beat and never waited for. What the log holds from before the agent started is told too, as
+//! what it is.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::sample::XidEvent;
+
+mod clocks;
+mod file;
+mod journal;
+mod kmsg;
+mod lines;
+mod nvidia;
+mod plain;
+mod record;
+mod story;
+
+use clocks::Clocks;
+use file::LogFile;
+use journal::Journal;
+use kmsg::Kmsg;
+use story::Story;
+
+/// Lines that are read in one go. A kernel that writes more is read on the next beat.
+const MOST_LINES: usize = 8192;
+
+/// The kernel's own.
+const DEVICE: &str = "/dev/kmsg";
+
+/// After so many failed beats in a row, each of which doubles the wait, it is not doubled again.
+const MOST_DOUBLINGS: u32 = 6;
+
+/// Takes a message, its time, and whether it was there before the agent.
+type Hear<'a> = dyn FnMut(&str, Timestamp, bool) + 'a;
+
+/// Where the log is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// From `/dev/kmsg`; where that is not permitted, from this program: `journalctl`.
+    Auto(String),
+    /// From this device, file or pipe.
+    At(PathBuf),
+}
+
+/// What came of one look.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// XIDs, in the log's order.
+    pub xids: Vec<XidEvent>,
+    /// Records that were overwritten before they could be read.
+    pub lost: u64,
+    /// Where it was read.
+    pub source: String,
+    /// Why it cannot be read, and what would do.
+    pub error: Option<String>,
+}
+
+/// The log, and what was understood of it so far.
+#[derive(Debug)]
+pub struct KernelLog {
+    place: Place,
+    started: Timestamp,
+    open: Option<Open>,
+    story: Story,
+    /// Where to go on when it is opened anew.
+    resume: Resume,
+    error: Option<String>,
+    failures: u32,
+    skip: u32,
+}
+
+#[derive(Debug)]
+enum Open {
+    Kmsg(Kmsg),
+    File(LogFile),
+    Journal(Journal),
+}
+
+#[derive(Debug, Default)]
+struct Resume {
+    record: Option<u64>,
+    cursor: Option<String>,
+    /// A file was open before: what stands in it now came while the agent ran.
+    file: bool,
+}
+
+impl KernelLog {
+    /// A log that is not open yet. What it holds from before `started` is history.
+    pub fn new(place: Place, started: Timestamp) -> KernelLog {
+        KernelLog {
+            place,
+            started,
+            open: None,
+            story: Story::default(),
+            resume: Resume::default(),
+            error: None,
+            failures: 0,
+            skip: 0,
+        }
+    }
+
+    /// Reads what has come since the last call, without waiting for more. May block for as long as a disk does.
+    pub fn hear(&mut self) -> Heard {
+        let mut heard = Heard::default();
+        if self.skip > 0 {
+            self.skip -= 1;
+        } else {
+            self.error = self.listen(&mut heard).err();
+            self.failures = if self.error.is_some() { (self.failures + 1).min(MOST_DOUBLINGS) } else { 0 };
+            self.skip = (1 << self.failures.saturating_sub(1)) - 1;
+        }
+        heard.source = self.source();
+        heard.error.clone_from(&self.error);
+        heard
+    }
+
+    fn listen(&mut self, heard: &mut Heard) -> Result<(), String> {
+        let clocks = clocks();
+        if self.open.is_none() {
+            self.open = Some(open(&self.place, &self.resume)?);
+        }
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let story = &mut self.story;
+        let mut hear = |text: &str, at: Timestamp, before: bool| {
+            heard.xids.extend(story.hear(text, at, before));
+        };
+        let done = match open {
+            Open::Kmsg(kmsg) => kmsg
+                .drain(&clocks, &mut hear)
+                .map(|lost| heard.lost = lost)
+                .map_err(|error| error.to_string()),
+            Open::File(file) => {
+                file.drain(&clocks, self.started, &mut hear).map_err(|error| cannot_read(&self.place, &error))
+            }
+            Open::Journal(journal) => journal.drain(self.started, &mut hear),
+        };
+        self.resume.note(open);
+        match open {
+            // It says nothing of what it may not show.
+            Open::Journal(journal) if done.is_ok() && journal.is_silent() => Err(
+                "no line of the kernel is in the journal yet: is one kept, and is the agent's user in the group \
+                 systemd-journal?"
+                    .into(),
+            ),
+            _ => {
+                if done.is_err() {
+                    self.open = None;
+                }
+                done
+            }
+        }
+    }
+
+    /// Where it is read, or would be.
+    fn source(&self) -> String {
+        match (&self.place, &self.open) {
+            (Place::Auto(program), Some(Open::Journal(_))) => program.clone(),
+            (Place::Auto(_), _) => DEVICE.into(),
+            (Place::At(path), _) => path.display().to_string(),
+        }
+    }
+}
+
+impl Resume {
+    fn note(&mut self, open: &Open) {
+        match open {
+            Open::Kmsg(kmsg) => self.record = kmsg.last().or(self.record),
+            Open::File(_) => self.file = true,
+            Open::Journal(journal) => self.cursor = journal.cursor(),
+        }
+    }
+}
+
+fn open(place: &Place, resume: &Resume) -> Result<Open, String> {
+    let kmsg = |path: &Path| Kmsg::open(path, resume.record).map(Open::Kmsg);
+    match place {
+        Place::At(path) => {
+            let device = std::fs::metadata(path).is_ok_and(|about| is_device(&about));
+            let opened = if device { kmsg(path) } else { LogFile::open(path, !resume.file).map(Open::File) };
+            opened.map_err(|error| cannot_read(place, &error))
+        }
+        Place::Auto(program) => kmsg(Path::new(DEVICE)).or_else(|denied| {
+            let journal = Journal::start(program, resume.cursor.clone());
+            journal.map(Open::Journal).map_err(|error| neither(&denied, &journal::cannot_start(&error)))
+        }),
+    }
+}
+
+fn is_device(about: &std::fs::Metadata) -> bool {
+    std::os::unix::fs::FileTypeExt::is_char_device(&about.file_type())
+}
+
+fn cannot_read(place: &Place, error: &io::Error) -> String {
+    let then = match (error.kind(), place) {
+        (ErrorKind::PermissionDenied, Place::At(path)) if path.starts_with("/var/log") => {
+            ": add the agent's user to the group that may read it, often adm"
+        }
+        (ErrorKind::PermissionDenied, _) => ": may the agent's user read it?",
+        _ => "",
+    };
+    format!("{error}{then}")
+}
+
+/// Why neither way is open.
+fn neither(device: &io::Error, journal: &str) -> String {
+    match device.kind() {
+        ErrorKind::PermissionDenied => {
+            format!("not permitted: it needs the capability CAP_SYSLOG; and {journal}")
+        }
+        ErrorKind::NotFound => {
+            format!("it is not there (a container must be given the device); and {journal}")
+        }
+        _ => format!("{device}; and {journal}"),
+    }
+}
+
+fn clocks() -> Clocks {
+    let read = |clock| Duration::try_from(clock_gettime(clock)).unwrap_or_default();
+    Clocks {
+        now: Timestamp::now(),
+        awake: read(ClockId::Monotonic),
+        up: read(ClockId::Boottime),
+        zone: TimeZone::system(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
