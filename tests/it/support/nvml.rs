@@ -1,5 +1,6 @@
 //! The fake of NVIDIA's library, built on first use, and an agent that has it instead of a driver.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -38,25 +39,42 @@ pub struct Machine {
     folder: tempfile::TempDir,
     /// The rest of the config.
     config: String,
+    /// Whether the config does not name the library, so that the loader must find it.
+    by_the_loader: bool,
 }
 
 impl Machine {
     pub fn new(scenario: &Value) -> Machine {
-        let machine = Machine { folder: tempfile::tempdir().unwrap(), config: String::new() };
+        let folder = tempfile::tempdir().unwrap();
+        let machine = Machine { folder, config: String::new(), by_the_loader: false };
         std::fs::copy(&*LIBRARY, machine.library()).unwrap();
         play(machine.folder.path(), scenario);
         set_clock(machine.folder.path(), 0);
-        machine
+        let lacks = scenario["without"].as_array().into_iter().flatten();
+        machine.without(&lacks.filter_map(Value::as_str).collect::<Vec<_>>())
     }
 
-    /// Its driver is older: the loader does not find these functions, because the names are spoilt.
+    /// The config does not name the library: it is where the loader looks, as a driver's is.
+    pub fn by_the_loader(mut self) -> Machine {
+        self.by_the_loader = true;
+        self
+    }
+
+    /// Its driver is older: the loader does not find these functions, because the names are spoilt. A scenario may
+    /// name some itself, as `without`.
     pub fn without(self, functions: &[&str]) -> Machine {
         let mut bytes = std::fs::read(self.library()).unwrap();
-        for function in functions {
-            let name = [b"\0", function.as_bytes(), b"\0"].concat();
-            let at = bytes.windows(name.len()).position(|window| window == name);
-            bytes[at.expect("the library exports it") + 1] = b'_';
+        let mut spoilt = BTreeSet::new();
+        let mut start = 0;
+        for end in (0..bytes.len()).filter(|at| bytes[*at] == 0).collect::<Vec<_>>() {
+            let name = functions.iter().find(|function| function.as_bytes() == &bytes[start..end]);
+            if let Some(name) = name {
+                spoilt.insert(*name);
+                bytes[start] = b'_';
+            }
+            start = end + 1;
         }
+        assert_eq!(spoilt, functions.iter().copied().collect(), "the library exports all of them");
         std::fs::write(self.library(), bytes).unwrap();
         self
     }
@@ -70,15 +88,20 @@ impl Machine {
     /// The path of a config with the fake as its library, and the environment of the agent that has it.
     pub fn prepare(&self, port: u16) -> (String, Vec<(String, String)>) {
         let path = |name: &str| self.folder.path().join(name).to_str().unwrap().to_owned();
-        let config = format!(
-            "listen = \"127.0.0.1:{port}\"\ndiscover = false\n{}\n[gpu]\nevery = \"1s\"\nnvml_library = \"{}\"\n",
-            self.config,
-            self.library().display()
+        let mut config = format!(
+            "listen = \"127.0.0.1:{port}\"\ndiscover = false\n{}\n[gpu]\nevery = \"1s\"\n",
+            self.config
         );
-        std::fs::write(path("opsagent.toml"), config).unwrap();
         let variable = |name: &str, file: &str| (format!("OPSAGENT_FAKE_NVML_{name}"), path(file));
         let env = [("SCENARIO", "scenario.json"), ("CLOCK", "clock"), ("TRACE", "trace")];
-        (path("opsagent.toml"), env.map(|(name, file)| variable(name, file)).into())
+        let mut env = Vec::from(env.map(|(name, file)| variable(name, file)));
+        if self.by_the_loader {
+            env.push(("LD_LIBRARY_PATH".into(), path("")));
+        } else {
+            config.extend(["nvml_library = \"", &path("libnvidia-ml.so.1"), "\"\n"]);
+        }
+        std::fs::write(path("opsagent.toml"), config).unwrap();
+        (path("opsagent.toml"), env)
     }
 
     pub fn start(self) -> Agent {
