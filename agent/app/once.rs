@@ -13,7 +13,8 @@ use crate::discover::{Known, Report, Search};
 use crate::fleet::Fleet;
 use crate::gpus::BACKENDS;
 use crate::http::Clients;
-use crate::poll::{GpuPoller, PollServer};
+use crate::owners::Owners;
+use crate::poll::{GpuPoller, PollServer, Whose};
 use crate::procs::Machine;
 use crate::servers::Target;
 use crate::view::{DiscoveryView, View};
@@ -46,7 +47,9 @@ pub(super) async fn poll_once(config: &Config, within: Duration) -> anyhow::Resu
         .iter()
         .map(|backend| {
             let open = backend.opener(options.clone());
-            GpuPoller::new(backend.name, open, config.gpu_every, fleet.clone()).within(within)
+            let whose = Whose::by(Owners::new(machine.clone()));
+            let poller = GpuPoller::new(backend.name, open, config.gpu_every, fleet.clone());
+            poller.within(within).joined_by(whose)
         })
         .collect();
     let polls = join_all(polls.iter_mut().map(PollServer::once));

@@ -1,73 +1,22 @@
 //! Which targets are on this machine, and at which of its addresses.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::net::SocketAddr;
 
-use tokio::time::{Instant, timeout};
-use url::{Host, Url};
+use url::Url;
 
+use crate::http::Resolver;
 use crate::procs::is_own;
 
-/// A name server that does not answer must not hold up the search.
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// A name's addresses hardly change.
-const LOOKUP_HOLDS: Duration = Duration::from_secs(300);
-
-/// Finds out which addresses are this machine's own; remembers what names mean.
-#[derive(Debug, Default)]
-pub(super) struct Resolver {
-    names: HashMap<String, (Vec<IpAddr>, Instant)>,
-}
-
-impl Resolver {
-    /// The addresses of these targets that are this machine's own, each with the target's name.
-    pub(super) async fn here(&mut self, targets: &[(String, Url)]) -> Vec<(String, SocketAddr)> {
-        let mut here = Vec::new();
-        for (name, url) in targets {
-            let Some(port) = url.port_or_known_default() else { continue };
-            let ips = self.ips(url).await;
-            here.extend(ips.into_iter().map(|ip| (name.clone(), SocketAddr::new(ip, port))));
-        }
-        self.names.retain(|name, _| targets.iter().any(|(_, url)| url.host_str() == Some(name)));
-        here
+/// The addresses of these targets that are this machine's own, each with the target's name.
+pub(super) async fn here(resolver: &mut Resolver, targets: &[(String, Url)]) -> Vec<(String, SocketAddr)> {
+    let mut here = Vec::new();
+    for (name, url) in targets {
+        let Some(port) = url.port_or_known_default() else { continue };
+        let ips = resolver.ips(url).await.into_iter().filter(|ip| is_own(*ip));
+        here.extend(ips.map(|ip| (name.clone(), SocketAddr::new(ip, port))));
     }
-
-    async fn ips(&mut self, url: &Url) -> Vec<IpAddr> {
-        let mut ips = match url.host() {
-            None => Vec::new(),
-            Some(Host::Ipv4(ip)) => vec![ip.into()],
-            Some(Host::Ipv6(ip)) => vec![ip.into()],
-            Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => {
-                vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
-            }
-            Some(Host::Domain(name)) => self.look_up(name).await,
-        };
-        ips.retain(|ip| is_own(*ip));
-        // A connection to the wildcard ends at loopback.
-        for ip in &mut ips {
-            if ip.is_unspecified() {
-                *ip = Ipv4Addr::LOCALHOST.into();
-            }
-        }
-        ips
-    }
-
-    async fn look_up(&mut self, name: &str) -> Vec<IpAddr> {
-        let now = Instant::now();
-        if let Some((ips, at)) = self.names.get(name)
-            && now.saturating_duration_since(*at) < LOOKUP_HOLDS
-        {
-            return ips.clone();
-        }
-        let found = match timeout(LOOKUP_TIMEOUT, tokio::net::lookup_host((name, 0))).await {
-            Ok(Ok(addresses)) => addresses.map(|address| address.ip()).collect(),
-            _ => Vec::new(),
-        };
-        self.names.insert(name.to_owned(), (found.clone(), now));
-        found
-    }
+    resolver.keep(targets.iter().map(|(_, url)| url));
+    here
 }
 
 #[cfg(test)]
@@ -86,7 +35,7 @@ mod tests {
             "http://192.0.2.1:5/",
             "http://no-such-name.invalid:6/",
         ];
-        let here = Resolver::default().here(&urls.map(of)).await;
+        let here = here(&mut Resolver::default(), &urls.map(of)).await;
         let seen: Vec<String> = here.iter().map(|(_, address)| address.to_string()).collect();
         assert_eq!(
             seen,

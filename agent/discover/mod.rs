@@ -10,7 +10,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use url::Url;
 
-use crate::http::Clients;
+use crate::http::{Clients, Resolver};
 use crate::jobs::Job;
 use crate::procs::Machine;
 use crate::view::Tried;
@@ -22,15 +22,14 @@ mod process;
 mod scan;
 mod search;
 
-use here::Resolver;
+use here::here;
 pub use scan::{Here, Place, Scan, scan};
 pub use search::{Known, Report, Search};
 
 /// The ports of this machine that these addresses lead to, however they are written.
 pub async fn ports_here(urls: Vec<Url>) -> BTreeSet<u16> {
     let urls: Vec<(String, Url)> = urls.into_iter().map(|url| (String::new(), url)).collect();
-    let here = Resolver::default().here(&urls).await;
-    here.into_iter().map(|(_, address)| address.port()).collect()
+    here(&mut Resolver::default(), &urls).await.into_iter().map(|(_, address)| address.port()).collect()
 }
 
 /// Tells what is watched now.

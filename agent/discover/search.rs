@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use super::here::Resolver;
+use super::here::here;
 use super::memory::{Memory, Told};
 use super::name;
 use super::scan::{Here, Place, Scan, scan};
-use crate::http::{Access, Clients, HttpError};
+use crate::http::{Access, Clients, HttpError, Resolver};
 use crate::procs::Machine;
 use crate::servers::{Kind, Probe, Target, recognise};
 use crate::view::DiscoveryView;
@@ -77,7 +77,7 @@ impl Search {
 
     /// Looks once. `None`: it could not look, since the agent is stopping.
     pub async fn look(&mut self, known: &Known) -> Option<Report> {
-        let here = Here { targets: self.resolver.here(&known.targets).await, own: known.own.clone() };
+        let here = Here { targets: here(&mut self.resolver, &known.targets).await, own: known.own.clone() };
         let scan = self.scan(here).await?;
         self.memory.keep(&scan);
         self.ask(&scan).await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
+use url::Url;
 
 use crate::http::HttpError;
 use crate::metrics::Counted;
@@ -160,6 +161,13 @@ impl Fleet {
         if let Some(max_models) = max_models {
             known.max_models = max_models;
         }
+    }
+
+    /// The targets: name, address, and kind where it is known.
+    pub fn places(&self) -> Vec<(String, Url, Option<&'static str>)> {
+        let known = self.lock();
+        let place = |(name, entry): (&String, &Entry)| (name.clone(), entry.target.url.clone(), entry.kind());
+        known.targets.iter().map(place).collect()
     }
 
     /// Since when a target has not answered: `None` if it answers, or was not asked yet.

@@ -13,11 +13,13 @@ use url::Url;
 mod clients;
 mod error;
 mod reply;
+mod resolve;
 
 pub use clients::{Access, Clients};
 pub use error::HttpError;
 use error::classify;
 pub use reply::{Reply, excerpt};
+pub use resolve::Resolver;
 
 /// A server that can be reached accepts in milliseconds.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(1);

@@ -78,6 +78,11 @@ impl Owners {
         Owners { machine, serving: Serving::default(), folders: Folders::default(), known: BTreeMap::new() }
     }
 
+    /// Whether process ids here are those that drivers tell; where they are not, nothing is told of any.
+    pub fn can_tell(&self) -> bool {
+        self.machine.has_own_pids()
+    }
+
     /// Whose these processes are, by the machine's own process ids. What is not there (gone, hidden,
     /// an id that is none) is left out; so is all, where ids here are not the machine's own (a container
     /// without the host's processes): the same number would be another process.
@@ -87,7 +92,7 @@ impl Owners {
     pub fn of(&mut self, places: &[Place], pids: &[u32]) -> BTreeMap<u32, Owner> {
         let now = Instant::now();
         self.known.retain(|_, known| now.saturating_duration_since(known.asked) < REMEMBERED);
-        if pids.is_empty() || !self.machine.has_own_pids() {
+        if pids.is_empty() || !self.can_tell() {
             return BTreeMap::new();
         }
         self.serving.look(&self.machine, places, now);

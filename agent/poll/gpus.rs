@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::whose::Whose;
 use crate::fleet::Fleet;
 use crate::gpus::{CardError, GpuError, Gpus, Open};
 use crate::jobs::Job;
@@ -35,6 +36,7 @@ pub struct GpuPoller {
     failures: u32,
     skip: u32,
     told: Option<Result<(), &'static str>>,
+    whose: Option<Whose>,
 }
 
 impl GpuPoller {
@@ -51,6 +53,7 @@ impl GpuPoller {
             failures: 0,
             skip: 0,
             told: None,
+            whose: None,
         }
     }
 
@@ -60,6 +63,12 @@ impl GpuPoller {
         GpuPoller { limit, ..self }
     }
 
+    /// The same with each process told whose it is.
+    #[must_use]
+    pub fn joined_by(self, whose: Whose) -> GpuPoller {
+        GpuPoller { whose: Some(whose), ..self }
+    }
+
     /// Reads once and records it; does nothing on a beat that is let pass after errors.
     pub async fn once(&mut self) {
         if self.skip > 0 {
@@ -67,7 +76,7 @@ impl GpuPoller {
             return;
         }
         let now = Instant::now();
-        let (asked, result) = match self.owed.take() {
+        let (asked, mut result) = match self.owed.take() {
             Some((mut answer, asked)) => match answer.try_recv() {
                 Err(oneshot::error::TryRecvError::Empty) => {
                     self.owed = Some((answer, asked));
@@ -80,6 +89,9 @@ impl GpuPoller {
         };
         self.skip = self.beats_to_skip(&result);
         self.tell(&result);
+        if let (Some(whose), Ok(cards)) = (&mut self.whose, &mut result) {
+            whose.join(&self.fleet, cards).await;
+        }
         let result = result.map_err(|error| (error.reason(), error.to_string()));
         self.fleet.record_gpus(self.backend, result, asked.elapsed(), self.every);
     }

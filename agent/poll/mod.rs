@@ -3,6 +3,8 @@
 
 mod gpus;
 mod server;
+mod whose;
 
 pub use gpus::GpuPoller;
 pub use server::PollServer;
+pub use whose::Whose;

@@ -7,6 +7,7 @@ use opsagent::owners::{Owner, Owners, Place};
 use crate::support::machine::Paper;
 
 mod containers;
+mod joined;
 mod ollama;
 mod unseen;
 

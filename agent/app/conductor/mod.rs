@@ -19,7 +19,8 @@ use crate::fleet::Fleet;
 use crate::gpus::{self, Backend};
 use crate::http::Clients;
 use crate::jobs::{JobHandle, Jobs};
-use crate::poll::{GpuPoller, PollServer};
+use crate::owners::Owners;
+use crate::poll::{GpuPoller, PollServer, Whose};
 use crate::procs::Machine;
 use crate::servers::{Server, Target};
 use crate::view::DiscoveryView;
@@ -182,7 +183,8 @@ impl Conductor {
             .iter()
             .map(|backend| {
                 let open = backend.opener(options.clone());
-                let job = GpuPoller::new(backend.name, open, every, self.fleet.clone());
+                let whose = Whose::by(Owners::new(self.machine.clone()));
+                let job = GpuPoller::new(backend.name, open, every, self.fleet.clone()).joined_by(whose);
                 self.jobs.every(format!("read {}", backend.name), Duration::ZERO, every, job)
             })
             .collect();

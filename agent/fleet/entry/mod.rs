@@ -70,6 +70,11 @@ impl Entry {
         }
     }
 
+    /// Its kind, by its answers, or else by its config.
+    pub(super) fn kind(&self) -> Option<&'static str> {
+        self.kind.or(self.target.kind.map(|kind| kind.name))
+    }
+
     /// The state that the last poll left it in.
     pub(super) fn state(&self) -> Option<ServerState> {
         self.state.map(|(state, _)| state)

@@ -26,7 +26,7 @@ impl Entry {
         }
         TargetView {
             name: self.target.name.clone(),
-            kind: self.kind.or(self.target.kind.map(|kind| kind.name)).unwrap_or("unknown").into(),
+            kind: self.kind().unwrap_or("unknown").into(),
             url: self.target.shown_url(),
             discovered: self.target.discovered,
             demo: self.demo,
