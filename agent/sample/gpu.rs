@@ -22,6 +22,12 @@ pub const THROTTLE_REASONS: [&str; 9] = [
     "display_clocks",
 ];
 
+/// What a driver asks for when a card needs help (NVML: GPU recovery action).
+pub const RECOVERY_ACTIONS: [&str; 5] = ["none", "reset", "reboot", "drain_p2p", "drain_and_reset"];
+
+/// How far a card is in joining its NVLink fabric (NVML: GPU fabric state).
+pub const FABRIC_STATES: [&str; 3] = ["not_started", "in_progress", "completed"];
+
 /// One card.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -108,14 +114,14 @@ pub struct GpuSample {
     pub retired_pages: Readings,
     /// A retirement waits for a reset or reboot.
     pub retired_pages_pending: Option<bool>,
-    /// What the driver asks for: `none`, `reset`, `reboot`, `drain_p2p`, `drain_and_reset`.
+    /// What the driver asks for: one of [`RECOVERY_ACTIONS`].
     pub recovery_action: Option<String>,
 
     /// The PCI Express link.
     pub pcie: PcieLink,
     /// The NVLinks. `None`: it has none, or does not tell.
     pub nvlinks: Option<NvLinks>,
-    /// State of the NVLink fabric: `not_supported` never stands here; `not_started`, `in_progress`, `completed`.
+    /// State of the NVLink fabric: one of [`FABRIC_STATES`]. `None`: it is in none.
     pub fabric_state: Option<String>,
     /// Fans. Empty: passively cooled, or not told.
     pub fans: Vec<Fan>,
@@ -137,8 +143,7 @@ pub struct GpuSample {
 /// Why a card gives no readings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CardFault {
-    /// A closed word: `lost` (fell off the bus), `timeout` (the driver does not answer for it), `gone` (the
-    /// driver no longer lists it), `missing` (expected by the config, never seen), `no_permission`, `other`.
+    /// A closed word, one of [`CardFault::REASONS`].
     pub reason: String,
     /// The same in a sentence.
     pub error: String,
@@ -330,6 +335,12 @@ impl GpuSample {
 }
 
 impl CardFault {
+    /// Every reason: it fell off the bus; the driver does not answer for it; the driver no longer lists it; the
+    /// config expects it and it was never seen; the driver as a whole was not read lately; this user may not;
+    /// anything else.
+    pub const REASONS: [&'static str; 7] =
+        ["lost", "timeout", "gone", "missing", "stale", "no_permission", "other"];
+
     /// A fault by its closed word, and in a sentence.
     pub fn new(reason: &str, error: impl Into<String>) -> CardFault {
         CardFault { reason: reason.into(), error: error.into() }

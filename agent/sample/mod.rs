@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 mod gpu;
 
 pub use gpu::{
-    CardFault, CardRef, Clock, EccErrors, Fan, GpuProcess, GpuSample, Mig, MigInstance, NvLinks, PcieLink,
-    ProcessKind, Readings, THROTTLE_REASONS, XidEvent, XidSource,
+    CardFault, CardRef, Clock, EccErrors, FABRIC_STATES, Fan, GpuProcess, GpuSample, Mig, MigInstance,
+    NvLinks, PcieLink, ProcessKind, RECOVERY_ACTIONS, Readings, THROTTLE_REASONS, XidEvent, XidSource,
 };
 
 /// What a server is doing, beyond up and down. One holds at a time.
