@@ -1,6 +1,6 @@
 //! What the host of an address means.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -39,8 +39,9 @@ impl Resolver {
     }
 
     /// Forgets names that none of these addresses has.
-    pub fn keep<'a>(&mut self, urls: impl Iterator<Item = &'a Url> + Clone) {
-        self.names.retain(|name, _| urls.clone().any(|url| url.host_str() == Some(name)));
+    pub fn keep<'a>(&mut self, urls: impl Iterator<Item = &'a Url>) {
+        let hosts: HashSet<&str> = urls.filter_map(Url::host_str).collect();
+        self.names.retain(|name, _| hosts.contains(name.as_str()));
     }
 
     async fn look_up(&mut self, name: &str) -> Vec<IpAddr> {
