@@ -15,6 +15,7 @@ pub mod http;
 pub mod procs;
 pub mod usage;
 
+pub mod host;
 pub mod servers;
 
 pub mod owners;

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::Config;
 use crate::fleet::Fleet;
 use crate::gpus;
+use crate::host::Host;
 use crate::jobs::Jobs;
 use crate::view::{AgentView, View};
 use crate::web::toolkit::{SharedWeb, WebConfig};
@@ -182,6 +183,11 @@ struct Hands {
     jobs: Jobs,
     web: SharedWeb,
     commands: mpsc::Sender<Command>,
+}
+
+/// The host as the config says where it is told.
+fn host(config: &Config) -> Host {
+    Host::at(config.paths.procfs.clone(), config.paths.sysfs.clone(), &config.model_folders)
 }
 
 /// What the backends of GPUs are told by the config.

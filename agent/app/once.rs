@@ -1,26 +1,27 @@
 //! One look at everything, without a running agent: `opsagent status` beside nothing, and
 //! `opsagent check --connect`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Options, about, gpu_options};
+use super::{Options, about, gpu_options, host};
 use crate::config::Config;
 use crate::discover::{Known, Report, Search};
 use crate::fleet::Fleet;
 use crate::gpus::BACKENDS;
 use crate::http::Clients;
 use crate::owners::Owners;
-use crate::poll::{GpuPoller, PollServer, Whose};
+use crate::poll::{GpuPoller, HostPoller, PollServer, Whose};
 use crate::procs::Machine;
 use crate::servers::Target;
 use crate::view::{DiscoveryView, View};
 
-/// Polls each target of the config once, and reads the GPUs; nothing takes longer than `within`.
-/// With discovery on, looks for servers first.
+/// Polls each target of the config once, reads the GPUs and looks at the host; nothing takes longer
+/// than `within`. With discovery on, looks for servers first.
 ///
 /// # Errors
 /// A target's certificates or headers cannot be used.
@@ -52,10 +53,13 @@ pub(super) async fn poll_once(config: &Config, within: Duration) -> anyhow::Resu
             poller.within(within).joined_by(whose)
         })
         .collect();
+    let mut host =
+        HostPoller::new(Arc::new(host(config)), config.host_every, fleet.clone()).within(within / 2);
     let polls = join_all(polls.iter_mut().map(PollServer::once));
     // A target that has no answer by then is told as not polled; a driver that has none tells so itself.
     let polls = tokio::time::timeout(within, polls);
-    tokio::join!(polls, join_all(reads.iter_mut().map(GpuPoller::once))).0.ok();
+    let reads = join_all(reads.iter_mut().map(GpuPoller::once));
+    tokio::join!(polls, reads, host.once()).0.ok();
     Ok(fleet.view())
 }
 

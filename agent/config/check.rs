@@ -20,6 +20,9 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
 /// Models kept a target: what a server of 10,000 needs. Each is a dozen series.
 const MOST_MODELS: u64 = 10_000;
 
+/// Folders of models that may be named: each is a question to a disk at each beat.
+const MOST_MODEL_FOLDERS: usize = 8;
+
 /// Checks values, and knows where the file lies.
 pub(super) struct Check<'a> {
     pub(super) faults: &'a mut Faults,
@@ -60,6 +63,8 @@ pub(super) fn config(raw: Raw, file: &Path, faults: &mut Faults) -> Config {
         expected_gpus: raw.gpu.expected.map_or(default.expected_gpus, |raw| check.expected_gpus(raw)),
         next_model_bytes: raw.gpu.next_model.and_then(|at| check.size(&at)),
         paths: check.paths(raw.paths, default.paths),
+        host_every: check.at_least(raw.host.every.as_ref(), default.host_every, SHORTEST_BEAT),
+        model_folders: check.model_folders(&raw.host.model_folders),
         targets: targets::all(raw.targets, beat, &mut check),
     }
 }
@@ -178,6 +183,25 @@ impl Check<'_> {
             Err(error) => self.fault(at, format!("{}: {error}", path.display())),
         }
         None
+    }
+
+    /// One that is not there is no fault: its disk may be mounted later.
+    fn model_folders(&mut self, raw: &[At<String>]) -> Vec<PathBuf> {
+        if let Some(at) = raw.get(MOST_MODEL_FOLDERS) {
+            self.fault(at, format!("expected at most {MOST_MODEL_FOLDERS} folders, found {}", raw.len()));
+        }
+        let mut folders = Vec::new();
+        for at in raw {
+            let folder = self.resolve(&at.value);
+            if at.value.is_empty() {
+                self.fault(at, "empty, expected a folder");
+            } else if folders.contains(&folder) {
+                self.fault(at, format!("{} is given twice", quoted(&at.value)));
+            } else {
+                folders.push(folder);
+            }
+        }
+        folders
     }
 
     /// A bare name is for the system's loader to find; a path is relative to the file.

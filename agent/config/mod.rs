@@ -64,6 +64,10 @@ pub struct Config {
     pub next_model_bytes: Option<u64>,
     /// Where the kernel tells what it knows.
     pub paths: Paths,
+    /// From one look at the host to the next.
+    pub host_every: Duration,
+    /// Folders of models, beside those of the servers that run.
+    pub model_folders: Vec<PathBuf>,
     /// The targets named.
     pub targets: Vec<Target>,
 }
@@ -129,6 +133,8 @@ impl Default for Config {
             expected_gpus: ExpectedGpus::Any,
             next_model_bytes: None,
             paths: Paths::default(),
+            host_every: Duration::from_secs(15),
+            model_folders: Vec::new(),
             targets: Vec::new(),
         }
     }

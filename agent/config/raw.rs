@@ -16,6 +16,7 @@ pub(super) struct Raw {
     pub(super) beat: RawBeat,
     pub(super) gpu: RawGpu,
     pub(super) paths: RawPaths,
+    pub(super) host: RawHost,
     pub(super) targets: Vec<RawTarget>,
 }
 
@@ -41,6 +42,13 @@ pub(super) struct RawPaths {
     pub(super) procfs: Option<At<String>>,
     pub(super) sysfs: Option<At<String>>,
     pub(super) kernel_log: Option<At<String>>,
+}
+
+/// `[host]`.
+#[derive(Default)]
+pub(super) struct RawHost {
+    pub(super) every: Option<At<String>>,
+    pub(super) model_folders: Vec<At<String>>,
 }
 
 /// `[[target]]`.
@@ -74,6 +82,7 @@ impl Raw {
             beat: RawBeat::read(section),
             gpu: section.table("gpu", RawGpu::read).unwrap_or_default(),
             paths: section.table("paths", RawPaths::read).unwrap_or_default(),
+            host: section.table("host", RawHost::read).unwrap_or_default(),
             targets: section.tables("target", RawTarget::read),
         }
     }
@@ -106,6 +115,15 @@ impl RawPaths {
             procfs: section.string("procfs"),
             sysfs: section.string("sysfs"),
             kernel_log: section.string("kernel_log"),
+        }
+    }
+}
+
+impl RawHost {
+    fn read(section: &mut Section<'_>) -> RawHost {
+        RawHost {
+            every: section.duration("every"),
+            model_folders: section.strings("model_folders").unwrap_or_default(),
         }
     }
 }

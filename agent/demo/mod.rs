@@ -16,9 +16,12 @@ use crate::http::HttpError;
 use crate::sample::ServerSample;
 use crate::servers::{Kind, Server, Target};
 
+mod host;
 mod llama_cpp;
 mod ollama;
 mod traffic;
+
+pub use host::DemoHost;
 
 /// How long a day of the demo takes, in seconds: an hour takes ten.
 pub const DAY: f64 = 240.0;

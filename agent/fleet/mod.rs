@@ -10,11 +10,12 @@ use url::Url;
 
 use crate::http::HttpError;
 use crate::metrics::Counted;
-use crate::sample::{GpuSample, Note, ServerSample, ServerState};
+use crate::sample::{GpuSample, HostSample, Note, NoteLevel, ServerSample, ServerState};
 use crate::servers::Target;
 use crate::view::{AgentView, BackendView, CardView, DiscoveryView, GpusView, SCHEMA_VERSION, View};
 
 mod entry;
+mod host;
 mod label;
 mod totals;
 
@@ -49,6 +50,7 @@ struct Known {
     discovery: DiscoveryView,
     agent: AgentView,
     gpus: Gpus,
+    host: host::Host,
 }
 
 #[derive(Debug, Default)]
@@ -75,6 +77,7 @@ impl Fleet {
                 discovery: DiscoveryView::default(),
                 agent,
                 gpus: Gpus::default(),
+                host: host::Host::default(),
             }),
         }))
     }
@@ -145,6 +148,16 @@ impl Fleet {
         self.lock().gpus.backends.insert(backend, Backend { told, cards, read_at: Instant::now(), every });
     }
 
+    /// What came of one look at the host; gives the warnings that are new by it.
+    pub fn record_host(
+        &self,
+        result: Result<HostSample, String>,
+        took: Duration,
+        every: Duration,
+    ) -> Vec<Note> {
+        self.lock().host.record(result, took, every, Instant::now(), Timestamp::now())
+    }
+
     /// How the last look for servers went.
     pub fn record_discovery(&self, discovery: DiscoveryView) {
         self.lock().discovery = discovery;
@@ -197,6 +210,7 @@ impl Fleet {
                 missing: None,
                 kernel_log: None,
             },
+            hosts: known.host.view(now).into_iter().collect(),
         }
     }
 
@@ -213,4 +227,12 @@ fn labelled(card: GpuSample) -> GpuSample {
 
 fn card_view(told: GpuSample) -> CardView {
     CardView { energy_total_joules: told.energy_joules, told, ..CardView::default() }
+}
+
+/// The warnings among the notes, each under what stays the same of it from look to look: its text
+/// without numbers (seconds that pass, process ids).
+fn warning_keys<'a>(notes: impl IntoIterator<Item = &'a Note>) -> BTreeMap<String, Note> {
+    let key = |note: &Note| format!("{} {}", note.code, note.text.replace(|c: char| c.is_ascii_digit(), ""));
+    let warnings = notes.into_iter().filter(|note| note.level == NoteLevel::Warning);
+    warnings.map(|note| (key(note), note.clone())).collect()
 }

@@ -9,6 +9,7 @@ mod encode;
 mod family;
 mod fill;
 mod format;
+mod host;
 mod observed;
 mod process;
 mod table;
@@ -24,6 +25,7 @@ pub use table::{SPECS, spec, table};
 use crate::usage::ProcessStats;
 use crate::view::View;
 use encode::Page;
+use host::Host;
 use observed::{Observed, OfPage};
 use process::Process;
 
@@ -37,6 +39,7 @@ pub fn render(view: &View, counted: &Counted, process: Option<&ProcessStats>, fo
         .map(|card| card.told.index.map(|index| index.to_string()).unwrap_or_default())
         .collect();
     let mut families = Observed::of(view, &indices).families();
+    families.extend(Host::of(view.hosts.first()).families());
     families.extend(counted.families());
     families.extend(process.into_iter().flat_map(|stats| Process::of(stats).families()));
     let others = families.iter().map(|family| family.series()).sum();

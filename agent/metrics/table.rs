@@ -2,14 +2,15 @@
 
 use super::counted::Counted;
 use super::declare::{Kind, Spec};
+use super::host::Host;
 use super::observed::{Observed, OfPage};
 use super::process::Process;
 
-const PARTS: [&[Spec]; 4] = [Observed::SPECS, Counted::SPECS, OfPage::SPECS, Process::SPECS];
+const PARTS: [&[Spec]; 5] = [Observed::SPECS, Host::SPECS, Counted::SPECS, OfPage::SPECS, Process::SPECS];
 
 /// Every metric, in the order of the catalogue.
 pub static SPECS: &[Spec] =
-    &joined::<{ PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len() }>();
+    &joined::<{ PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len() + PARTS[4].len() }>();
 
 const fn joined<const N: usize>() -> [Spec; N] {
     let mut all = [PARTS[0][0]; N];

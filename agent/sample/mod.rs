@@ -6,10 +6,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 mod gpu;
+mod host;
 
 pub use gpu::{
     CardFault, CardRef, Clock, EccErrors, FABRIC_STATES, Fan, GpuProcess, GpuSample, Mig, MigInstance,
     NvLinks, PcieLink, ProcessKind, RECOVERY_ACTIONS, Readings, THROTTLE_REASONS, XidEvent, XidSource,
+};
+pub use host::{
+    CgroupSample, CpuSeconds, Disk, EnergySample, FolderSample, HostMemory, HostSample, PressureSample,
+    Resource,
 };
 
 /// What a server is doing, beyond up and down. One holds at a time.

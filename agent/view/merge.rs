@@ -3,7 +3,8 @@
 use super::View;
 
 /// The views in one, each with the name of its agent. One alone stays as it is; of several, target
-/// names, addresses tried and card names begin with `agent/`. `None`: there was none.
+/// names, addresses tried and card names begin with `agent/`, and each host is named as its agent.
+/// `None`: there was none.
 pub fn merge(views: Vec<(String, View)>) -> Option<View> {
     if views.len() < 2 {
         return views.into_iter().next().map(|(_, view)| view);
@@ -32,6 +33,9 @@ fn marked(agent: &str, mut view: View) -> View {
     for card in &mut view.gpus.cards {
         mark(card.told.name.get_or_insert_default());
     }
+    for host in &mut view.hosts {
+        host.name = Some(agent.to_owned());
+    }
     for fault in &mut view.agent.config_errors {
         fault.insert_str(0, &format!("{agent}: "));
     }
@@ -52,6 +56,7 @@ fn join(whole: &mut View, part: View) {
     whole.targets.extend(part.targets);
     whole.gpus.backends.extend(part.gpus.backends);
     whole.gpus.cards.extend(part.gpus.cards);
+    whole.hosts.extend(part.hosts);
     whole.gpus.expected = sum(whole.gpus.expected, part.gpus.expected);
     whole.gpus.missing = sum(whole.gpus.missing, part.gpus.missing);
     whole.gpus.kernel_log = None;
@@ -67,7 +72,9 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::view::{AgentView, CardView, DiscoveryView, GpuSample, GpusView, SCHEMA_VERSION, Tried};
+    use crate::view::{
+        AgentView, CardView, DiscoveryView, GpuSample, GpusView, HostView, SCHEMA_VERSION, Tried,
+    };
 
     fn view(second: i64) -> View {
         let at = Timestamp::from_second(second).unwrap();
@@ -86,6 +93,7 @@ mod tests {
             discovery: DiscoveryView::default(),
             targets: Vec::new(),
             gpus: GpusView::default(),
+            hosts: Vec::new(),
         }
     }
 
@@ -103,6 +111,7 @@ mod tests {
         b.discovery.tried = vec![tried];
         let told = GpuSample { name: Some("H200".into()), ..GpuSample::default() };
         b.gpus.cards = vec![CardView { told, ..CardView::default() }];
+        b.hosts = vec![HostView { name: Some("localhost".into()), ..HostView::default() }];
         b.agent.config_ok = false;
         b.agent.config_errors = vec!["opsagent.toml:3: bad".into()];
         b.agent.demo = true;
@@ -110,6 +119,7 @@ mod tests {
         let tried: Vec<&str> = whole.discovery.tried.iter().map(|place| place.address.as_str()).collect();
         assert_eq!(tried, ["a/127.0.0.1:8080", "b/127.0.0.1:8080"]);
         assert_eq!(whole.gpus.cards[0].told.name.as_deref(), Some("b/H200"));
+        assert_eq!(whole.hosts[0].name.as_deref(), Some("b"));
         assert_eq!(whole.agent.config_errors, ["b: opsagent.toml:3: bad"]);
         assert!(!whole.agent.config_ok && whole.agent.demo && whole.agent.config_file.is_none());
         assert_eq!((whole.at.as_second(), whole.agent.started_at.as_second()), (20, 10));

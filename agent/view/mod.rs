@@ -10,9 +10,13 @@ pub use crate::sample::{ChildSample, GpuSample, Totals};
 use crate::sample::{Note, NoteLevel, ServerState};
 
 mod gpu;
+mod host;
 mod merge;
 
 pub use gpu::{BackendView, CardUser, CardView, EnergySource, GpusView, LogView, TargetGpus, XidCount};
+pub use host::{
+    CgroupSample, CpuSeconds, Disk, EnergyView, FolderSample, HostMemory, HostView, PressureSample, Resource,
+};
 pub use merge::merge;
 
 /// Grows when a field changes its meaning or goes; a new field does not change it.
@@ -33,6 +37,10 @@ pub struct View {
     pub targets: Vec<TargetView>,
     /// Every GPU, by index.
     pub gpus: GpusView,
+    /// The machine that the agent runs on; one for each agent where several were asked. Empty until
+    /// it was looked at.
+    #[serde(default)]
+    pub hosts: Vec<HostView>,
 }
 
 /// The agent itself.
@@ -231,12 +239,13 @@ impl TargetView {
 }
 
 impl View {
-    /// How all fares: the worst of the targets and cards. No target at all is unknown.
+    /// How all fares: the worst of the targets, the cards and the host. No target at all is unknown.
     pub fn health(&self) -> Health {
         let worst = self.targets.iter().map(TargetView::health).max();
         let cards = self.gpus.cards.iter().map(CardView::health).max().unwrap_or(Health::Ok);
         let missing = if self.gpus.missing > Some(0) { Health::Critical } else { Health::Ok };
         let config = if self.agent.config_ok { Health::Ok } else { Health::Warning };
-        worst.unwrap_or(Health::Unknown).max(cards).max(missing).max(config)
+        let hosts = self.hosts.iter().map(HostView::health).max().unwrap_or(Health::Ok);
+        worst.unwrap_or(Health::Unknown).max(cards).max(missing).max(config).max(hosts)
     }
 }

@@ -76,6 +76,8 @@ fn a_good_file_means_what_it_says() {
         (config.gpu_every, config.nvml_library),
         (seconds(1), Some(folder().join("lib/libnvidia-ml.so.1")))
     );
+    let folders = [folder().join("models"), "/srv/models".into()];
+    assert_eq!((config.host_every, &config.model_folders[..]), (seconds(60), &folders[..]));
 
     let [box_, in_place, unknown] = &config.targets[..] else { panic!("{:?}", config.targets) };
     assert_eq!((box_.name.as_str(), box_.kind.unwrap().name), ("box ✓", "ollama"));
@@ -198,7 +200,8 @@ fn the_example_with_every_key_uncommented_is_a_good_config_of_the_defaults() {
     assert_eq!(config.targets.len(), 2);
     let default = Config::default();
     let times = |c: &Config| {
-        (c.discover_every, c.forget_after, c.grace, c.every, c.timeout, c.hung_after, c.gpu_every)
+        let polls = (c.every, c.timeout, c.hung_after);
+        (c.discover_every, c.forget_after, c.grace, polls, c.gpu_every, c.host_every)
     };
     assert_eq!(times(&config), times(&default));
     assert_eq!(
@@ -210,8 +213,7 @@ fn the_example_with_every_key_uncommented_is_a_good_config_of_the_defaults() {
 #[test]
 fn the_example_names_each_key_that_is_known() {
     // A table with one unknown key in each section makes the reader list what it knows there.
-    let text =
-        "zz = 1\n[gpu]\nzz = 1\n[paths]\nzz = 1\n[[target]]\nzz = 1\nname = \"x\"\nkind = \"ollama\"\n";
+    let text = "zz = 1\n[gpu]\nzz = 1\n[paths]\nzz = 1\n[host]\nzz = 1\n[[target]]\nzz = 1\nname = \"x\"\nkind = \"ollama\"\n";
     let faults = Config::parse(Path::new("x.toml"), text).unwrap_err();
     let folder = tempfile::tempdir().unwrap();
     let example = uncommented(folder.path());
@@ -226,6 +228,7 @@ fn the_example_names_each_key_that_is_known() {
         ("zz", document.keys().map(String::as_str).collect()),
         ("gpu.zz", document["gpu"].as_table().unwrap().keys().map(String::as_str).collect()),
         ("paths.zz", document["paths"].as_table().unwrap().keys().map(String::as_str).collect()),
+        ("host.zz", document["host"].as_table().unwrap().keys().map(String::as_str).collect()),
         ("target[0].zz", target),
     ];
     for (path, in_example) in sections {

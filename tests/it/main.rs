@@ -16,6 +16,7 @@ mod discover;
 mod fakes;
 mod gpus;
 mod guard;
+mod host;
 mod metrics_page;
 mod owners;
 mod page;

@@ -40,7 +40,10 @@ fn the_headline_says_how_all_fares() {
     assert_eq!(headline(&view), "box is down");
     view.targets.extend([target("b", "ollama"), target("c", "ollama")]);
     assert_eq!(headline(&view), "1 of 3 servers is down");
-    assert_eq!(headline(&page_view()), "1 of 7 servers is down, 1 is hung, 1 is not known, 1 needs a look");
+    assert_eq!(
+        headline(&page_view()),
+        "1 of 7 servers is down, 1 is hung, 1 is not known, 1 needs a look; the host needs a look"
+    );
 }
 
 #[test]
@@ -142,8 +145,8 @@ fn a_thousand_servers_are_all_in_the_table_and_the_worst_are_shown_whole() {
     assert!(page.contains("1 of 1000 servers is down"));
     assert_eq!(
         page.matches("<section class=\"card").count(),
-        50 + 3,
-        "50 servers, the table, GPUs, discovery"
+        50 + 4,
+        "50 servers, the table, discovery, GPUs, the host"
     );
     assert!(page.contains("950 more servers"));
     let whole = page.find("id=\"s-box998\"").expect("the one in trouble is shown whole");

@@ -26,6 +26,7 @@ use crate::servers::{Server, Target};
 use crate::view::DiscoveryView;
 use crate::web::toolkit::SharedWeb;
 
+mod host;
 mod reload;
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,8 @@ pub(super) struct Conductor {
     machine: Machine,
     running: BTreeMap<String, (Target, JobHandle)>,
     gpus: Vec<JobHandle>,
+    /// Looks at the host.
+    host: Option<JobHandle>,
     /// Looks for servers, while the config wants it.
     discover: Option<JobHandle>,
     /// What is watched, for discovery to know.
@@ -79,6 +82,7 @@ impl Conductor {
             machine: Machine::at(&config.paths.procfs),
             running: BTreeMap::new(),
             gpus: Vec::new(),
+            host: None,
             discover: None,
             watched: Arc::default(),
         }
@@ -87,6 +91,7 @@ impl Conductor {
     /// Starts what the config wants, or the demo.
     pub(super) fn start(&mut self, config: &Config) -> anyhow::Result<()> {
         self.read_gpus();
+        self.look_at_host();
         if self.options.demo {
             for (target, server) in demo::targets() {
                 self.fleet.add(&target, true);

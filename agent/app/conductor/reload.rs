@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Conductor;
-use crate::app::{gpu_options, web_config};
+use crate::app::{gpu_options, host, web_config};
 use crate::config::{Config, ConfigError};
 use crate::discover;
 use crate::servers::Target;
@@ -102,10 +102,14 @@ impl Conductor {
             (self.config.gpu_every, gpu_options(&self.config)) != (new.gpu_every, gpu_options(&new));
         let discovery_differs =
             (self.config.discover, self.config.discover_every) != (new.discover, new.discover_every);
+        let host_differs = (self.config.host_every, host(&self.config)) != (new.host_every, host(&new));
         self.config = new;
         self.beat_found();
         if gpus_differ {
             self.read_gpus();
+        }
+        if host_differs {
+            self.look_at_host();
         }
         if discovery_differs {
             self.look_for_servers();

@@ -7,6 +7,7 @@ use super::grid::{Cell, Column, Grid};
 use super::{style, text, words};
 use crate::view::{BackendView, CardView, Health, View};
 
+mod host;
 mod summary;
 mod target;
 
@@ -48,6 +49,7 @@ pub fn render(view: &View, lost: &[Lost], width: usize) -> String {
         target::table(view, width, &mut lines);
     }
     gpus(view, width, &mut lines);
+    host::hosts(view, width, &mut lines);
     lines.push(String::new());
     lines.join("\n")
 }

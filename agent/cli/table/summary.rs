@@ -3,7 +3,7 @@
 use super::Lost;
 use crate::cli::{style, text, words};
 use crate::sample::{NoteLevel, ServerState};
-use crate::view::{Health, TargetView, View};
+use crate::view::{Health, HostView, TargetView, View};
 
 /// Targets named in the line; the table has all.
 const NAMED: usize = 3;
@@ -50,6 +50,9 @@ fn sentence(view: &View, lost: &[Lost], health: Health) -> String {
         }
         Health::Ok => {}
     }
+    if health == Health::Warning {
+        parts.extend(view.hosts.iter().filter_map(host));
+    }
     if !view.agent.config_ok && health <= Health::Warning {
         parts.push("the last reload of the config was refused".into());
     }
@@ -60,6 +63,12 @@ fn sentence(view: &View, lost: &[Lost], health: Health) -> String {
         parts.push("no target".into());
     }
     if parts.is_empty() { fine(view) } else { parts.join("; ") }
+}
+
+/// `the host needs a look (why)`, if it does.
+fn host(host: &HostView) -> Option<String> {
+    let note = host.notes.iter().find(|note| note.level == NoteLevel::Warning)?;
+    Some(format!("the host needs a look ({})", text::fit(&text::clean(&note.text), WHY)))
 }
 
 fn fine(view: &View) -> String {

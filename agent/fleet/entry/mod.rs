@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::label::{label, line};
+use super::warning_keys;
 use crate::http::HttpError;
-use crate::sample::{Note, NoteLevel, ServerSample, ServerState};
+use crate::sample::{Note, ServerSample, ServerState};
 use crate::servers::Target;
 
 mod memory;
@@ -80,14 +81,10 @@ impl Entry {
         self.state.map(|(state, _)| state)
     }
 
-    /// The warnings of the last poll, each under what stays the same of it from poll to poll: its
-    /// text without numbers (seconds that pass, process ids).
+    /// The warnings of the last poll, each under what stays the same of it from poll to poll.
     pub(super) fn warnings(&self) -> BTreeMap<String, Note> {
         let sample = self.last.as_ref().and_then(|polled| polled.result.as_ref().ok());
-        let notes = sample.into_iter().flat_map(|sample| &sample.notes);
-        let key =
-            |note: &Note| format!("{} {}", note.code, note.text.replace(|c: char| c.is_ascii_digit(), ""));
-        notes.filter(|note| note.level == NoteLevel::Warning).map(|note| (key(note), note.clone())).collect()
+        warning_keys(sample.into_iter().flat_map(|sample| &sample.notes))
     }
 
     /// Takes what came of a poll; says how many models were left out for the limit.

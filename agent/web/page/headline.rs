@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::line::anchor;
 use super::words::{Moment, moment};
 use crate::sample::{NoteLevel, ServerState};
-use crate::view::{Health, TargetView, View};
+use crate::view::{Health, HostView, TargetView, View};
 
 /// So many servers in trouble are named at the top; the table below has all.
 const TROUBLES: usize = 8;
@@ -43,12 +43,14 @@ pub(super) fn headline(view: &View) -> String {
             (Health::Ok, _) => {}
         }
     }
-    match &*view.targets {
+    let servers = match &*view.targets {
         [] if view.discovery.enabled => "No server found yet".into(),
         [] => "There is nothing to watch".into(),
         [one] => single(one),
         _ => tally.say(),
-    }
+    };
+    let host_warns = view.hosts.iter().any(|host| host.health() == Health::Warning);
+    if host_warns { format!("{servers}; the host needs a look") } else { servers }
 }
 
 impl Tally {
@@ -92,10 +94,25 @@ fn single(one: &TargetView) -> String {
     }
 }
 
-/// The servers that somebody should look at, the worst first, and how many more there are.
-pub(super) fn troubles<'a>(sorted: &[&'a TargetView], now: Timestamp) -> (Vec<Trouble<'a>>, usize) {
+/// The servers that somebody should look at, the worst first, and how many more there are; then what
+/// is wrong with the host.
+pub(super) fn troubles<'a>(
+    sorted: &[&'a TargetView],
+    hosts: &'a [HostView],
+    now: Timestamp,
+) -> (Vec<Trouble<'a>>, usize) {
     let bad = sorted.iter().filter(|target| target.health() != Health::Ok);
     let more = bad.clone().count().saturating_sub(TROUBLES);
+    let of_hosts = hosts.iter().flat_map(|host| {
+        let warnings = host.notes.iter().filter(|note| note.level == NoteLevel::Warning);
+        warnings.map(|note| Trouble {
+            name: "the host",
+            anchor: "host".into(),
+            tone: Health::Warning.name(),
+            since: None,
+            text: format!("needs a look: {}", note.text),
+        })
+    });
     let named = bad.take(TROUBLES).map(|target| Trouble {
         name: &target.name,
         anchor: anchor(&target.name),
@@ -103,7 +120,7 @@ pub(super) fn troubles<'a>(sorted: &[&'a TargetView], now: Timestamp) -> (Vec<Tr
         since: target.state_since.filter(|_| target.health() == Health::Critical).map(|at| moment(at, now)),
         text: trouble(target),
     });
-    (named.collect(), more)
+    (named.chain(of_hosts).collect(), more)
 }
 
 fn trouble(target: &TargetView) -> String {

@@ -11,12 +11,14 @@ use crate::view::{BackendView, CardView, GpuSample, TargetView, View};
 mod badge;
 mod card;
 mod headline;
+mod host;
 mod line;
 mod row;
 mod words;
 
 use card::Card;
 use headline::Trouble;
+use host::Host;
 use line::Line;
 use row::Part;
 use words::{Moment, moment};
@@ -67,6 +69,7 @@ struct Page<'a> {
     /// Something is there and cannot be read; not merely no GPU.
     gpus_failed: bool,
     backends_down: Vec<&'a BackendView>,
+    hosts: Vec<Host<'a>>,
     listen: String,
     /// Whether only this machine reaches it.
     local: bool,
@@ -87,15 +90,15 @@ impl<'a> Page<'a> {
         let now = view.at;
         let mut sorted: Vec<&TargetView> = view.targets.iter().collect();
         sorted.sort_by_key(|target| (Reverse(target.health()), &target.name));
-        let (troubles, troubles_more) = headline::troubles(&sorted, now);
+        let (troubles, troubles_more) = headline::troubles(&sorted, &view.hosts, now);
         Page {
             view,
             style: format!("page.css?v={:x}", line::hash(STYLE.as_bytes())),
             script: format!("page.js?v={:x}", line::hash(SCRIPT.as_bytes())),
             tone: view.health().name(),
             headline: headline::headline(view),
-            // One server's trouble is the headline and its card.
-            troubles: if sorted.len() > 1 { troubles } else { Vec::new() },
+            // The only trouble of one server alone is the headline and its card.
+            troubles: if sorted.len() > 1 || troubles.len() > 1 { troubles } else { Vec::new() },
             troubles_more,
             at: moment(now, now),
             started: moment(view.agent.started_at, now),
@@ -108,6 +111,7 @@ impl<'a> Page<'a> {
             gpus: view.gpus.cards.iter().map(Gpu::new).collect(),
             gpus_failed: view.gpus.backends.iter().any(|backend| !backend.up && !is_absent(backend)),
             backends_down: view.gpus.backends.iter().filter(|backend| !backend.up).collect(),
+            hosts: view.hosts.iter().map(|host| Host::new(host, now)).collect(),
             listen: listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             local: listen.iter().all(|address| address.ip().is_loopback()),
         }

@@ -56,6 +56,9 @@ pub fn empty_view() -> View {
     let mut backend = view.gpus.backends.pop().unwrap();
     backend.name = "nvml".into();
     view.gpus = GpusView { backends: vec![backend], ..GpusView::default() };
+    view.hosts[0].oom_killed_at = None;
+    view.hosts[0].notes = vec![Note::info("energy_absent", "no energy meter of the processor (RAPL)", None)];
+    view.hosts[0].energy.clear();
     view.discovery = discovery(view.at);
     view
 }

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use opsagent::fleet::label;
 use opsagent::sample::{CardFault, Note, ServerState};
 use opsagent::view::{
-    AgentView, BackendView, CardView, ChildSample, DiscoveryView, GpuSample, GpusView, ModelView,
+    AgentView, BackendView, CardView, CgroupSample, ChildSample, CpuSeconds, DiscoveryView, Disk, EnergyView,
+    FolderSample, GpuSample, GpusView, HostMemory, HostView, ModelView, PressureSample, Resource,
     SCHEMA_VERSION, TargetView, Totals, Tried, View,
 };
 
@@ -47,6 +48,7 @@ pub fn rich_view() -> View {
             TargetView { last_poll_at: None, poll_duration_seconds: None, ..target("new", "unknown") },
         ],
         gpus: gpus(),
+        hosts: vec![host()],
     }
 }
 
@@ -252,5 +254,85 @@ fn gpus() -> GpusView {
             },
         ],
         ..GpusView::default()
+    }
+}
+
+fn host() -> HostView {
+    const GIB: u64 = 1 << 30;
+    let count = |seconds: [f64; 8]| CpuSeconds::of_modes(seconds.map(Some));
+    HostView {
+        name: Some("gpu-box".into()),
+        read_at: Some(at(-4)),
+        read_duration_seconds: Some(0.004),
+        booted_at: Some(at(-864_000)),
+        cpus: Some(64),
+        cpu_seconds: count([8_100_000.5, 12.25, 900_000.0, 40_000.0, 0.0, 3000.0, 0.0, 46_000_000.0]),
+        cpu_use_ratio: Some(0.125),
+        memory: HostMemory {
+            total_bytes: Some(252 * GIB),
+            available_bytes: Some(181 * GIB),
+            free_bytes: Some(12 * GIB),
+            page_cache_bytes: Some(160 * GIB),
+            swap_total_bytes: Some(8 * GIB),
+            swap_free_bytes: Some(7 * GIB),
+            swapped_in_bytes: Some(4096),
+            swapped_out_bytes: Some(GIB),
+            oom_kills: Some(3),
+        },
+        oom_killed_at: Some(at(-240)),
+        pressure: vec![
+            PressureSample {
+                resource: Resource::Cpu,
+                waiting_seconds: Some(5370.75),
+                stalled_seconds: None,
+                waiting_ratio: Some(0.021),
+                stalled_ratio: None,
+            },
+            PressureSample {
+                resource: Resource::Memory,
+                waiting_seconds: Some(182.5),
+                stalled_seconds: Some(59.25),
+                waiting_ratio: Some(0.0),
+                stalled_ratio: Some(0.0),
+            },
+        ],
+        cgroups: vec![CgroupSample {
+            cgroup: "/system.slice/ollama.service".into(),
+            limit_bytes: Some(128 * GIB),
+            high_bytes: Some(120 * GIB),
+            used_bytes: Some(96 * GIB),
+            page_cache_bytes: Some(80 * GIB),
+            oom_kills: Some(1),
+        }],
+        folders: vec![
+            FolderSample {
+                folder: "/usr/share/ollama/.ollama/models".into(),
+                why: "ollama, pid 812".into(),
+                disk: Some(Disk {
+                    size_bytes: 1832 * GIB,
+                    used_bytes: 1601 * GIB,
+                    available_bytes: 138 * GIB,
+                }),
+                error: None,
+                hangs: false,
+            },
+            FolderSample {
+                folder: "/srv/models".into(),
+                why: "configured".into(),
+                disk: None,
+                error: Some("there is no such folder".into()),
+                hangs: false,
+            },
+        ],
+        energy: vec![
+            EnergyView { domain: "package-0".into(), joules: 81_234_567.5, watts: Some(88.4) },
+            EnergyView { domain: "package-0-dram".into(), joules: 9_000_000.0, watts: None },
+        ],
+        notes: vec![Note::warning(
+            "oom_kill",
+            "processes killed for want of memory in the last minutes: 1",
+            Some("see which by `journalctl -k --grep 'Killed process'`"),
+        )],
+        ..HostView::default()
     }
 }
