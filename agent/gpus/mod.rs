@@ -80,6 +80,9 @@ pub enum GpuError {
     /// The driver did not answer in time.
     #[error("the driver gave no answer within {0:?}")]
     Timeout(Duration),
+    /// No card can be reached any more: why.
+    #[error("no GPU can be reached: {0}")]
+    Lost(String),
     /// Anything else, in the driver's own words.
     #[error("{0}")]
     Other(String),
@@ -87,13 +90,14 @@ pub enum GpuError {
 
 impl GpuError {
     /// Every reason, for labels that are initialised.
-    pub const REASONS: [&'static str; 7] = [
+    pub const REASONS: [&'static str; 8] = [
         "no_driver",
         "library_missing",
         "driver_not_loaded",
         "driver_mismatch",
         "no_permission",
         "timeout",
+        "gpu_lost",
         "other",
     ];
 
@@ -106,6 +110,7 @@ impl GpuError {
             Self::DriverMismatch => "driver_mismatch",
             Self::NoPermission => "no_permission",
             Self::Timeout(_) => "timeout",
+            Self::Lost(_) => "gpu_lost",
             Self::Other(_) => "other",
         }
     }
@@ -165,6 +170,7 @@ mod tests {
             GpuError::DriverMismatch,
             GpuError::NoPermission,
             GpuError::Timeout(Duration::ZERO),
+            GpuError::Lost(String::new()),
             GpuError::Other(String::new()),
         ];
         assert_eq!(errors.each_ref().map(GpuError::reason), GpuError::REASONS);

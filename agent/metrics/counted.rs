@@ -13,7 +13,7 @@ metrics! {
         poll_errors_total: Counter ["target", "reason"],
         /// Models beyond the most that the agent keeps of a target, whose series were dropped: each is counted at each poll.
         series_dropped_total: Counter ["target"],
-        /// Reads of the GPUs by this backend that failed, by reason: no_driver, library_missing, driver_not_loaded, driver_mismatch, no_permission, timeout, other.
+        /// Reads of the GPUs by this backend that failed, by reason: no_driver, library_missing, driver_not_loaded, driver_mismatch, no_permission, timeout, gpu_lost, other.
         gpu_read_errors_total: Counter ["backend", "reason"],
         /// Beats of a job of the agent that ended in a panic: a fault of the agent, told in its log.
         job_panics_total: Counter ["job"],

@@ -7,7 +7,7 @@ mod host;
 mod server;
 mod whose;
 
-pub use gpus::GpuPoller;
+pub use gpus::{GpuPoller, OnOpen};
 pub use host::HostPoller;
 pub use server::PollServer;
 pub use whose::Whose;

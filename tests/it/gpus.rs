@@ -1,14 +1,15 @@
 //! The GPUs, without a GPU: a driver that hangs, fails, dies and comes back, played by a fake.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use opsagent::fleet::Fleet;
 use opsagent::gpus::{BACKENDS, CardError, GpuError, Gpus, Open, Options, replay};
 use opsagent::poll::GpuPoller;
-use opsagent::sample::GpuSample;
+use opsagent::sample::{CardFault, GpuSample};
 use opsagent::view::{AgentView, GpusView, Health};
 use tokio::time::Instant;
 
@@ -184,4 +185,135 @@ async fn the_demo_card_says_that_it_is_one() {
     assert_eq!((card.uuid.as_str(), card.vendor.as_str()), ("GPU-demo-0", "demo"));
     assert!(card.name.as_deref().is_some_and(|name| name.ends_with("(demo)")));
     assert!(gpus(&fleet).backends[0].up);
+}
+
+/// A machine of four cards, of which the test holds some up: a call to them does not return until it lets go.
+#[derive(Default)]
+struct Holding {
+    held: Mutex<BTreeSet<u32>>,
+    freed: Condvar,
+    lost: Mutex<BTreeSet<u32>>,
+    reads: AtomicUsize,
+}
+
+impl Holding {
+    fn hold(&self, places: &[u32]) {
+        self.held.lock().unwrap().extend(places);
+    }
+
+    fn free(&self) {
+        self.held.lock().unwrap().clear();
+        self.freed.notify_all();
+    }
+}
+
+impl Gpus for Holding {
+    fn name(&self) -> &'static str {
+        "holding"
+    }
+
+    fn places(&self) -> Result<u32, GpuError> {
+        Ok(4)
+    }
+
+    fn read(&self, place: u32) -> Result<GpuSample, CardError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        let held = self.held.lock().unwrap();
+        drop(self.freed.wait_while(held, |held| held.contains(&place)).unwrap());
+        if self.lost.lock().unwrap().contains(&place) {
+            return Err(CardError::Card(CardFault::new("lost", "it fell off the bus")));
+        }
+        Ok(GpuSample { uuid: format!("GPU-{place}"), index: Some(place), ..GpuSample::default() })
+    }
+}
+
+fn holding() -> (Arc<Holding>, Open) {
+    let gpus = Arc::new(Holding::default());
+    let opened = gpus.clone();
+    (gpus, Arc::new(move || Ok(opened.clone() as Arc<dyn Gpus>)))
+}
+
+/// The cards with their faults, in the order of their names.
+fn told(fleet: &Fleet) -> Vec<(String, Option<String>)> {
+    let cards = gpus(fleet).cards.into_iter().map(|card| card.told);
+    let mut told: Vec<_> = cards.map(|card| (card.uuid, card.fault.map(|fault| fault.reason))).collect();
+    told.sort();
+    told
+}
+
+fn well(uuid: &str) -> (String, Option<String>) {
+    (uuid.to_owned(), None)
+}
+
+fn ill(uuid: &str, reason: &str) -> (String, Option<String>) {
+    (uuid.to_owned(), Some(reason.to_owned()))
+}
+
+#[tokio::test]
+async fn a_card_that_never_answers_is_left_behind_and_the_others_go_on() {
+    let ((machine, open), fleet) = (holding(), fleet());
+    let limit = Duration::from_millis(50);
+    let mut poller = GpuPoller::new("holding", open, EVERY, fleet.clone()).within(limit);
+    poller.once().await;
+    assert_eq!(told(&fleet), ["GPU-0", "GPU-1", "GPU-2", "GPU-3"].map(well));
+    machine.hold(&[1]);
+    let start = Instant::now();
+    for _ in 0..5 {
+        poller.once().await;
+        let wanted = [well("GPU-0"), ill("GPU-1", "timeout"), well("GPU-2"), well("GPU-3")];
+        assert_eq!(told(&fleet), wanted);
+        assert!(gpus(&fleet).backends[0].up);
+    }
+    assert!(start.elapsed() < limit * 3, "only the first waits: {:?}", start.elapsed());
+    assert_eq!(
+        machine.reads.load(Ordering::SeqCst),
+        4 + 4 + 4 * 3,
+        "it is asked nothing while it owes an answer"
+    );
+    machine.free();
+    until(&mut poller, || told(&fleet).iter().all(|(_, fault)| fault.is_none())).await;
+}
+
+#[tokio::test]
+async fn a_driver_that_holds_up_every_card_is_down_and_comes_back() {
+    let ((machine, open), fleet) = (holding(), fleet());
+    let limit = Duration::from_millis(20);
+    let mut poller = GpuPoller::new("holding", open, EVERY, fleet.clone()).within(limit);
+    machine.hold(&[0, 1, 2, 3]);
+    for _ in 0..3 {
+        poller.once().await;
+        assert_eq!(reason(&fleet).as_deref(), Some("timeout"));
+    }
+    assert_eq!(machine.reads.load(Ordering::SeqCst), 4, "one call a card");
+    machine.free();
+    until(&mut poller, || gpus(&fleet).backends[0].up).await;
+    until(&mut poller, || told(&fleet) == ["GPU-0", "GPU-1", "GPU-2", "GPU-3"].map(well)).await;
+}
+
+#[tokio::test]
+async fn a_lost_card_is_told_by_what_it_was_and_all_lost_is_a_driver_to_open_anew() {
+    let ((machine, open), fleet) = (holding(), fleet());
+    let mut poller = GpuPoller::new("holding", open, EVERY, fleet.clone());
+    poller.once().await;
+    machine.lost.lock().unwrap().insert(2);
+    poller.once().await;
+    let wanted = [well("GPU-0"), well("GPU-1"), ill("GPU-2", "lost"), well("GPU-3")];
+    assert_eq!(told(&fleet), wanted);
+    machine.lost.lock().unwrap().extend(0..4);
+    poller.once().await;
+    assert_eq!(reason(&fleet).as_deref(), Some("gpu_lost"));
+    machine.lost.lock().unwrap().clear();
+    until(&mut poller, || told(&fleet) == ["GPU-0", "GPU-1", "GPU-2", "GPU-3"].map(well)).await;
+}
+
+/// Beats until that holds.
+async fn until(poller: &mut GpuPoller, holds: impl Fn() -> bool) {
+    for _ in 0..400 {
+        if holds() {
+            return;
+        }
+        poller.once().await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it does not come true");
 }

@@ -153,7 +153,7 @@ fn with_every_card_lost_the_driver_is_down_with_the_reason_and_is_opened_anew() 
     agent.set_clock(5);
     assert_eq!(agent.until(DOWN), DOWN);
     let (reason, error) = failure(&agent);
-    assert_eq!(reason, "other");
+    assert_eq!(reason, "gpu_lost");
     assert!(error.contains("fell off the bus"), "{error}");
     let before = agent.asked("nvmlInit_v2");
     agent.set_clock(0);
