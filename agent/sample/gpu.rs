@@ -23,7 +23,16 @@ pub const THROTTLE_REASONS: [&str; 9] = [
 ];
 
 /// What a driver asks for when a card needs help (NVML: GPU recovery action).
-pub const RECOVERY_ACTIONS: [&str; 5] = ["none", "reset", "reboot", "drain_p2p", "drain_and_reset"];
+pub const RECOVERY_ACTIONS: [&str; 8] = [
+    "none",
+    "reset",
+    "reboot",
+    "drain_p2p",
+    "drain_and_reset",
+    "recover_imex_domain",
+    "bus_reset",
+    "system_reboot",
+];
 
 /// How far a card is in joining its NVLink fabric (NVML: GPU fabric state).
 pub const FABRIC_STATES: [&str; 3] = ["not_started", "in_progress", "completed"];
@@ -335,11 +344,11 @@ impl GpuSample {
 }
 
 impl CardFault {
-    /// Every reason: it fell off the bus; the driver does not answer for it; the driver no longer lists it; the
-    /// config expects it and it was never seen; the driver as a whole was not read lately; this user may not;
-    /// anything else.
-    pub const REASONS: [&'static str; 7] =
-        ["lost", "timeout", "gone", "missing", "stale", "no_permission", "other"];
+    /// Every reason: it fell off the bus; it must be reset before it works again; the driver does not answer for
+    /// it; the driver no longer lists it; the config expects it and it was never seen; the driver as a whole was
+    /// not read lately; this user may not; anything else.
+    pub const REASONS: [&'static str; 8] =
+        ["lost", "reset_required", "timeout", "gone", "missing", "stale", "no_permission", "other"];
 
     /// A fault by its closed word, and in a sentence.
     pub fn new(reason: &str, error: impl Into<String>) -> CardFault {
