@@ -50,7 +50,7 @@ const FUNCTIONS: &[&[Function]] = &[
 ];
 
 /// One thing a line: `function NAME TYPE;...`, `stub NAME`, `structure HERE THERE SIZE`,
-/// `field THERE NAME OFFSET`, `number NAME VALUE`. The text belongs to the library.
+/// `field THERE NAME OFFSET`, `number NAME VALUE`, `reading FIELD OF PATH`. The text belongs to the library.
 #[unsafe(no_mangle)]
 pub extern "C" fn opsagent_fake_nvml_describes_itself() -> *const c_char {
     static TEXT: LazyLock<CString> = LazyLock::new(|| CString::new(describe()).unwrap_or_default());
@@ -85,6 +85,7 @@ fn describe() -> String {
     }
     for field in field_table::FIELDS {
         line(format_args!("number {} {}", field.name, field.id));
+        line(format_args!("reading {} {} {}", field.id, field.of.name(), field.path));
     }
     line(format_args!("number nvmlEventTypeXidCriticalError {}", events::XID));
     text

@@ -30,6 +30,17 @@ pub enum Of {
     Sum,
 }
 
+impl Of {
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Card => "card",
+            Link => "link",
+            Sum => "links",
+        }
+    }
+}
+
 use Of::{Card, Link, Sum};
 
 #[rustfmt::skip]

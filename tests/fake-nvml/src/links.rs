@@ -66,14 +66,20 @@ library! { FUNCTIONS:
     nvmlDeviceGetGpuFabricInfoV(me, device: Handle, to: *mut FabricV3) {
         // SAFETY: the caller's pointer, as nvml.h asks for it.
         let version = unsafe { versioned(to, &[FABRIC_V2, FABRIC_V3]) }?;
-        let info = FabricV3 { version, ..fabric(&card(me, device)?)? };
+        let info = fabric(&card(me, device)?)?;
+        // Field by field, as the real one: some take the bytes between `state` and `healthMask` for a part of it.
+        // SAFETY: the same. What all versions have stands at one place in all.
+        let common = unsafe { &mut *to.cast::<FabricV2>() };
+        common.clusterUuid = info.clusterUuid;
+        common.status = info.status;
+        common.cliqueId = info.cliqueId;
+        common.state = info.state;
+        common.healthMask = info.healthMask;
         if version == FABRIC_V3 {
             // SAFETY: the same; the caller says that it has this version.
-            return unsafe { put(to, info) };
+            unsafe { (*to).healthSummary = info.healthSummary };
         }
-        let FabricV3 { clusterUuid, status, cliqueId, state, healthMask, .. } = info;
-        // SAFETY: the same.
-        unsafe { put(to.cast(), FabricV2 { version, clusterUuid, status, cliqueId, state, healthMask }) }
+        Ok(())
     }
 }
 
