@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -16,20 +17,19 @@ use crate::value;
 /// How often a call that hangs, or waits for an event, looks at the clock and the scenario again.
 pub const PAUSE: Duration = Duration::from_millis(20);
 
-/// What `calls` says of the function: of the MIG device, of its card, of the machine. The first that says
-/// something holds.
-pub fn pass(function: &str, place: Option<Place>) -> Result<(), Code> {
-    let delay = Fate::of(function, place, &scenario::read()).delay;
-    if delay > Duration::ZERO {
-        std::thread::sleep(delay);
+/// The scenario once the call may be answered, or the error it ends with: what `calls` says of the function, of
+/// the MIG device, of its card, of the machine. The first that says something holds.
+pub fn pass(function: &str, place: Option<Place>) -> Result<Arc<Value>, Code> {
+    let mut scenario = scenario::read();
+    let mut fate = Fate::of(function, place, &scenario);
+    let mut pause = fate.delay;
+    while fate.hangs || pause > Duration::ZERO {
+        std::thread::sleep(pause);
+        scenario = scenario::read();
+        fate = Fate::of(function, place, &scenario);
+        pause = if fate.hangs { PAUSE } else { Duration::ZERO };
     }
-    loop {
-        let fate = Fate::of(function, place, &scenario::read());
-        if !fate.hangs {
-            return fate.error.map_or(Ok(()), Err);
-        }
-        std::thread::sleep(PAUSE);
-    }
+    fate.error.map_or(Ok(scenario), Err)
 }
 
 /// A line in the file `OPSAGENT_FAKE_NVML_TRACE`, if there is one.

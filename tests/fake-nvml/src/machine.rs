@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::abi::{Code, GPU_IS_LOST, Handle, INVALID_ARGUMENT, UNINITIALIZED};
 use crate::calls::{pass, trace};
 use crate::clocks::seconds;
-use crate::scenario::{lock, read};
+use crate::names::code;
+use crate::scenario::lock;
 use crate::value;
 
 /// Each card has as many addresses for handles: the first for itself and one for each of its MIG devices.
@@ -23,11 +24,10 @@ static ORDER: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 pub fn init(function: &str) -> Result<(), Code> {
     trace(function);
     seconds();
-    let scenario = read();
+    let scenario = pass(function, None)?;
     if let Some(error) = scenario["init"].as_str() {
-        return Err(crate::names::code(error));
+        return Err(code(error));
     }
-    pass(function, None)?;
     let order = scenario["order"].as_array().into_iter().flatten();
     let order = order.take_while(|step| step[0].as_f64().is_some_and(|from| from <= seconds())).last();
     let order = order.and_then(|step| step[1].as_array()).into_iter().flatten();
@@ -50,9 +50,9 @@ pub fn shutdown(function: &str) -> Result<(), Code> {
 /// What is asked of the whole machine.
 pub fn system(function: &str) -> Result<Told, Code> {
     trace(function);
-    pass(function, None)?;
+    let scenario = pass(function, None)?;
     initialised()?;
-    Ok(Told { scenario: read(), place: None, seconds: seconds() })
+    Ok(Told { scenario, place: None, seconds: seconds() })
 }
 
 /// What is asked of a card, or of one of its MIG devices.
@@ -64,9 +64,9 @@ pub fn card(function: &str, device: Handle) -> Result<Told, Code> {
 /// The same, of a call that was already written down: one that gives a handle.
 pub fn there(function: &str, device: Handle) -> Result<Told, Code> {
     let place = Place::of(device).ok_or(INVALID_ARGUMENT)?;
-    pass(function, Some(place))?;
+    let scenario = pass(function, Some(place))?;
     initialised()?;
-    let told = Told { scenario: read(), place: Some(place), seconds: seconds() };
+    let told = Told { scenario, place: Some(place), seconds: seconds() };
     if told.object().is_null() {
         return Err(INVALID_ARGUMENT);
     }
