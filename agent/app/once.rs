@@ -15,7 +15,7 @@ use crate::fleet::Fleet;
 use crate::gpus::BACKENDS;
 use crate::http::Clients;
 use crate::owners::Owners;
-use crate::poll::{GpuPoller, HostPoller, PollServer, Whose};
+use crate::poll::{GpuPoller, HostPoller, ListenToKernel, PollServer, Whose};
 use crate::procs::Machine;
 use crate::servers::Target;
 use crate::view::{DiscoveryView, View};
@@ -55,11 +55,18 @@ pub(super) async fn poll_once(config: &Config, within: Duration) -> anyhow::Resu
         .collect();
     let mut host =
         HostPoller::new(Arc::new(host(config)), config.host_every, fleet.clone()).within(within / 2);
+    let mut kernel_log =
+        config.paths.kernel_log.place().map(|place| ListenToKernel::new(place, fleet.clone()));
+    let listen = async {
+        if let Some(log) = &mut kernel_log {
+            tokio::time::timeout(within, log.once()).await.ok();
+        }
+    };
     let polls = join_all(polls.iter_mut().map(PollServer::once));
     // A target that has no answer by then is told as not polled; a driver that has none tells so itself.
     let polls = tokio::time::timeout(within, polls);
     let reads = join_all(reads.iter_mut().map(GpuPoller::once));
-    tokio::join!(polls, reads, host.once()).0.ok();
+    tokio::join!(polls, reads, host.once(), listen).0.ok();
     Ok(fleet.view())
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::gpus::kernel_log::Place;
 use crate::servers::Target;
 
 mod check;
@@ -105,6 +106,17 @@ pub enum KernelLog {
     At(PathBuf),
     /// Not at all.
     Off,
+}
+
+impl KernelLog {
+    /// Where it is read. `None`: nowhere.
+    pub fn place(&self) -> Option<Place> {
+        match self {
+            Self::Auto => Some(Place::Auto("journalctl".into())),
+            Self::At(path) => Some(Place::At(path.clone())),
+            Self::Off => None,
+        }
+    }
 }
 
 impl Default for Paths {

@@ -10,16 +10,20 @@ use url::Url;
 
 use crate::http::HttpError;
 use crate::metrics::Counted;
-use crate::sample::{GpuSample, HostSample, Note, NoteLevel, ServerSample, ServerState};
+use crate::sample::{GpuSample, HostSample, Note, NoteLevel, ServerSample, ServerState, XidEvent};
 use crate::servers::Target;
-use crate::view::{AgentView, BackendView, CardView, DiscoveryView, GpusView, SCHEMA_VERSION, View};
+use crate::view::{
+    AgentView, BackendView, CardView, DiscoveryView, GpusView, SCHEMA_VERSION, View, XidCount,
+};
 
 mod entry;
+mod gpus;
 mod host;
 mod label;
 mod totals;
 
 use entry::Entry;
+use gpus::Xids;
 pub use label::label;
 
 /// A cheap handle on what is known.
@@ -56,6 +60,7 @@ struct Known {
 #[derive(Debug, Default)]
 struct Gpus {
     backends: BTreeMap<&'static str, Backend>,
+    xids: Xids,
 }
 
 #[derive(Debug)]
@@ -85,6 +90,11 @@ impl Fleet {
     /// What this process counted itself.
     pub fn counted(&self) -> &Counted {
         &self.0.counted
+    }
+
+    /// When the agent started.
+    pub fn started_at(&self) -> Timestamp {
+        self.lock().agent.started_at
     }
 
     /// A target that is watched from now on. One of the same name is replaced; what is known of it
@@ -138,14 +148,38 @@ impl Fleet {
             error: None,
             read_duration_seconds: Some(took.as_secs_f64()),
         };
-        let cards = match result {
+        let cards: Vec<GpuSample> = match result {
             Ok(cards) => cards.into_iter().map(labelled).collect(),
             Err((reason, error)) => {
                 (told.reason, told.error) = (Some(reason.into()), Some(error));
                 Vec::new()
             }
         };
-        self.lock().gpus.backends.insert(backend, Backend { told, cards, read_at: Instant::now(), every });
+        let mut known = self.lock();
+        known.gpus.xids.meet(&cards);
+        known.gpus.backends.insert(backend, Backend { told, cards, read_at: Instant::now(), every });
+    }
+
+    /// An error that a card's driver reported; gives the card and the count if it rose. It does not where the
+    /// driver and the kernel's log tell of the same one.
+    pub fn record_xid(&self, event: &XidEvent) -> Option<(String, XidCount)> {
+        self.lock().gpus.xids.record(event, Instant::now())
+    }
+
+    /// How the kernel's log was read: from where, why not, and how many of its records were lost since the
+    /// last time.
+    pub fn record_kernel_log(&self, source: String, error: Option<String>, lost: u64) {
+        self.lock().gpus.xids.record_log(source, error, lost);
+    }
+
+    /// The kernel's log is read no more.
+    pub fn forget_kernel_log(&self) {
+        self.lock().gpus.xids.forget_log();
+    }
+
+    /// Whether this backend's driver tells of XIDs by itself, now.
+    pub fn record_listening(&self, backend: &'static str, listens: bool) {
+        self.lock().gpus.xids.record_listening(backend, listens);
     }
 
     /// What came of one look at the host; gives the warnings that are new by it.
@@ -193,23 +227,13 @@ impl Fleet {
     pub fn view(&self) -> View {
         let now = Instant::now();
         let known = self.lock();
-        let cards = |backend: &Backend| {
-            let stale = now.saturating_duration_since(backend.read_at) > backend.every * 3;
-            if stale { Vec::new() } else { backend.cards.clone() }
-        };
         View {
             schema_version: SCHEMA_VERSION,
             at: Timestamp::now(),
             agent: known.agent.clone(),
             discovery: known.discovery.clone(),
             targets: known.targets.values().map(|entry| entry.view(now)).collect(),
-            gpus: GpusView {
-                backends: known.gpus.backends.values().map(|backend| backend.told.clone()).collect(),
-                cards: known.gpus.backends.values().flat_map(cards).map(card_view).collect(),
-                expected: None,
-                missing: None,
-                kernel_log: None,
-            },
+            gpus: known.gpus.view(now),
             hosts: known.host.view(now).into_iter().collect(),
         }
     }
@@ -220,13 +244,31 @@ impl Fleet {
     }
 }
 
+impl Gpus {
+    fn view(&self, now: Instant) -> GpusView {
+        let fresh = |backend: &&Backend| now.saturating_duration_since(backend.read_at) <= backend.every * 3;
+        let cards: Vec<&GpuSample> =
+            self.backends.values().filter(fresh).flat_map(|backend| &backend.cards).collect();
+        let shown: Vec<&str> = cards.iter().map(|card| card.uuid.as_str()).collect();
+        GpusView {
+            backends: self.backends.values().map(|backend| backend.told.clone()).collect(),
+            strays: self.xids.strays(&shown, now),
+            kernel_log: self.xids.log(),
+            cards: cards.into_iter().map(|card| self.card(card.clone())).collect(),
+            expected: None,
+            missing: None,
+        }
+    }
+
+    fn card(&self, told: GpuSample) -> CardView {
+        let xids = self.xids.of(&told);
+        CardView { energy_total_joules: told.energy_joules, told, xids, ..CardView::default() }
+    }
+}
+
 /// The card with what other programs wrote made fit for a label.
 fn labelled(card: GpuSample) -> GpuSample {
     GpuSample { uuid: label(&card.uuid), name: card.name.as_deref().map(label), ..card }
-}
-
-fn card_view(told: GpuSample) -> CardView {
-    CardView { energy_total_joules: told.energy_joules, told, ..CardView::default() }
 }
 
 /// The warnings among the notes, each under what stays the same of it from look to look: its text

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::observed::Observed;
 use crate::sample::ServerState;
-use crate::view::{AgentView, CardView, GpusView, ModelView, TargetView, View};
+use crate::view::{AgentView, CardView, GpusView, ModelView, TargetView, View, XidCount};
 
 /// What the build was made from, where the builder said so.
 pub const REVISION: &str = match option_env!("OPSAGENT_REVISION") {
@@ -106,6 +106,18 @@ impl<'a> Observed<'a> {
         // Nothing found is not the same as nothing could be read.
         let read = gpus.backends.iter().any(|backend| backend.up);
         self.gpus_found.set([], read.then_some(gpus.cards.len() as f64));
+        self.kernel_log_up.set([], gpus.kernel_log.as_ref().map(|log| flag(log.up)));
+        self.kernel_log_records_lost_total.set([], gpus.kernel_log.as_ref().map(|log| count(log.lost)));
+        for stray in &gpus.strays {
+            self.xids(&stray.card, &stray.xids);
+        }
+    }
+
+    fn xids(&mut self, gpu: &'a str, xids: &'a [XidCount]) {
+        for xid in xids {
+            self.gpu_xid_errors_total.set([gpu, &xid.xid], count(xid.count));
+            self.gpu_last_xid_timestamp_seconds.set([gpu, &xid.xid], xid.last_at.map(seconds));
+        }
     }
 
     fn card(&mut self, view: &'a CardView, index: &'a str) {
@@ -126,6 +138,7 @@ impl<'a> Observed<'a> {
         self.gpu_power_limit_watts.set([gpu], card.power_limit_watts);
         self.gpu_energy_joules_total.set([gpu], view.energy_total_joules);
         self.gpu_up.set([gpu], flag(card.fault.is_none()));
+        self.xids(gpu, &view.xids);
     }
 }
 

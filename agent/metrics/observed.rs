@@ -108,6 +108,14 @@ metrics! {
         gpu_power_limit_watts: Gauge ["gpu"],
         /// Energy that the card took since its driver was loaded in joules, by the driver's own counter.
         gpu_energy_joules_total: Counter ["gpu"],
+        /// Errors that NVIDIA's driver reported of the card, by number (opsagent explain xid): what the kernel's log held when the agent started, and what driver or log told since, whichever told more. The critical numbers are there at 0 while either is listened to; numbers beyond the most that are kept are other.
+        gpu_xid_errors_total: Counter ["gpu", "xid"],
+        /// When the driver last reported this error of the card, in seconds since the Unix epoch. From before the last sleep of the machine it may be too late by its length.
+        gpu_last_xid_timestamp_seconds: Gauge ["gpu", "xid"],
+        /// 1 if the kernel's log is read for errors of GPUs, 0 if it cannot be. No series where the config turns it off.
+        kernel_log_up: Gauge [],
+        /// Records of the kernel's log that were overwritten before the agent could read them.
+        kernel_log_records_lost_total: Counter [],
     }
 }
 

@@ -1,13 +1,17 @@
-//! The jobs that poll: a server, the GPUs, the host. A job owns the time, the success and the count; what it
-//! polls only returns what it saw.
+//! The jobs that poll: a server, the GPUs, the host, the kernel's log. A job owns the time, the success and the
+//! count; what it polls only returns what it saw.
 
 mod aside;
 mod gpus;
 mod host;
+mod kernel_log;
 mod server;
 mod whose;
+mod xids;
 
 pub use gpus::{GpuPoller, OnOpen};
 pub use host::HostPoller;
+pub use kernel_log::{KERNEL_LOG_EVERY, ListenToKernel};
 pub use server::PollServer;
 pub use whose::Whose;
+pub use xids::listen_to_driver;

@@ -21,6 +21,8 @@ pub struct GpusView {
     pub expected: Option<u32>,
     /// Of those expected, how many give no readings.
     pub missing: Option<u32>,
+    /// XIDs of cards that no backend lists: a card that fell off the bus before it was read.
+    pub strays: Vec<StrayXids>,
     /// Whether the kernel's log is read for XIDs, and why not.
     pub kernel_log: Option<LogView>,
 }
@@ -51,6 +53,8 @@ pub struct LogView {
     pub up: bool,
     /// Why not, and what would do, in a sentence.
     pub error: Option<String>,
+    /// Records that were overwritten before they could be read, since the agent started.
+    pub lost: u64,
 }
 
 /// One card.
@@ -90,14 +94,29 @@ pub enum EnergySource {
 /// How often one XID was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct XidCount {
-    /// Its number.
-    pub xid: u32,
-    /// How often.
+    /// Its number, or `other`: all numbers beyond the most that are kept of a card.
+    pub xid: String,
+    /// How often. One that driver and kernel log both told counts once.
     pub count: u64,
+    /// How many of them happened before the agent started: the kernel's log held them.
+    pub before_start: u64,
     /// When last. `None`: never; it is listed so that a first one is seen as a step.
     pub last_at: Option<Timestamp>,
+    /// How much it matters: `critical`, `warning`, `information`, `application`.
+    pub severity: Option<String>,
     /// What it means, in a few words.
     pub meaning: Option<String>,
+    /// What the kernel's log said of the last one, short and cleaned.
+    pub told: Option<String>,
+}
+
+/// XIDs of a card that is not listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StrayXids {
+    /// Its UUID where the log or an earlier read told it, else its PCI address as `pci-0000:03:00.0`.
+    pub card: String,
+    /// What was seen of it.
+    pub xids: Vec<XidCount>,
 }
 
 /// Who holds memory of a card.

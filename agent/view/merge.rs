@@ -36,6 +36,9 @@ fn marked(agent: &str, mut view: View) -> View {
     for host in &mut view.hosts {
         host.name = Some(agent.to_owned());
     }
+    for stray in &mut view.gpus.strays {
+        mark(&mut stray.card);
+    }
     for fault in &mut view.agent.config_errors {
         fault.insert_str(0, &format!("{agent}: "));
     }
@@ -57,6 +60,7 @@ fn join(whole: &mut View, part: View) {
     whole.gpus.backends.extend(part.gpus.backends);
     whole.gpus.cards.extend(part.gpus.cards);
     whole.hosts.extend(part.hosts);
+    whole.gpus.strays.extend(part.gpus.strays);
     whole.gpus.expected = sum(whole.gpus.expected, part.gpus.expected);
     whole.gpus.missing = sum(whole.gpus.missing, part.gpus.missing);
     whole.gpus.kernel_log = None;

@@ -13,7 +13,9 @@ mod gpu;
 mod host;
 mod merge;
 
-pub use gpu::{BackendView, CardUser, CardView, EnergySource, GpusView, LogView, TargetGpus, XidCount};
+pub use gpu::{
+    BackendView, CardUser, CardView, EnergySource, GpusView, LogView, StrayXids, TargetGpus, XidCount,
+};
 pub use host::{
     CgroupSample, CpuSeconds, Disk, EnergyView, FolderSample, HostMemory, HostView, PressureSample, Resource,
 };

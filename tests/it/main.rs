@@ -36,3 +36,4 @@ mod servers;
 mod support;
 mod web_config;
 mod web_tls;
+mod xids;

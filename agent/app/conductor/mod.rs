@@ -20,7 +20,7 @@ use crate::gpus::{self, Backend};
 use crate::http::Clients;
 use crate::jobs::{JobHandle, Jobs};
 use crate::owners::Owners;
-use crate::poll::{GpuPoller, PollServer, Whose};
+use crate::poll::{GpuPoller, KERNEL_LOG_EVERY, ListenToKernel, PollServer, Whose, listen_to_driver};
 use crate::procs::Machine;
 use crate::servers::{Server, Target};
 use crate::view::DiscoveryView;
@@ -61,6 +61,8 @@ pub(super) struct Conductor {
     gpus: Vec<JobHandle>,
     /// Looks at the host.
     host: Option<JobHandle>,
+    /// Listens to the kernel's log, while the config wants it.
+    kernel_log: Option<JobHandle>,
     /// Looks for servers, while the config wants it.
     discover: Option<JobHandle>,
     /// What is watched, for discovery to know.
@@ -83,6 +85,7 @@ impl Conductor {
             running: BTreeMap::new(),
             gpus: Vec::new(),
             host: None,
+            kernel_log: None,
             discover: None,
             watched: Arc::default(),
         }
@@ -92,6 +95,7 @@ impl Conductor {
     pub(super) fn start(&mut self, config: &Config) -> anyhow::Result<()> {
         self.read_gpus();
         self.look_at_host();
+        self.listen_to_kernel();
         if self.options.demo {
             for (target, server) in demo::targets() {
                 self.fleet.add(&target, true);
@@ -189,10 +193,25 @@ impl Conductor {
             .map(|backend| {
                 let open = backend.opener(options.clone());
                 let whose = Whose::by(Owners::new(self.machine.clone()));
-                let job = GpuPoller::new(backend.name, open, every, self.fleet.clone()).joined_by(whose);
+                let listen = listen_to_driver(backend.name, self.fleet.clone());
+                let job = GpuPoller::new(backend.name, open, every, self.fleet.clone());
+                let job = job.joined_by(whose).telling(listen);
                 self.jobs.every(format!("read {}", backend.name), Duration::ZERO, every, job)
             })
             .collect();
+    }
+
+    /// Starts the job that listens to the kernel's log, or stops it, as the config wants. A demo's card has no
+    /// kernel behind it.
+    fn listen_to_kernel(&mut self) {
+        let place = self.config.paths.kernel_log.place().filter(|_| !self.options.demo);
+        if place.is_none() {
+            self.fleet.forget_kernel_log();
+        }
+        self.kernel_log = place.map(|place| {
+            let job = ListenToKernel::new(place, self.fleet.clone());
+            self.jobs.every("listen to the kernel", Duration::ZERO, KERNEL_LOG_EVERY, job)
+        });
     }
 
     fn unwatch(&mut self, name: &str) {

@@ -56,6 +56,8 @@ impl Conductor {
             ("allow_hosts", new.allow_hosts != self.config.allow_hosts),
             ("grace", new.grace != self.config.grace),
             ("paths.procfs", new.paths.procfs != self.config.paths.procfs),
+            // Another log, or the same anew, would count twice what both hold.
+            ("paths.kernel_log", new.paths.kernel_log != self.config.paths.kernel_log),
         ] {
             if differs {
                 faults.push(format!("{file}{key}: cannot change while the agent runs: restart it"));

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use jiff::Timestamp;
 use rustix::fs::OFlags;
 
 use super::clocks::Clocks;
@@ -31,7 +32,7 @@ impl Kmsg {
     pub(super) fn open(path: &Path, last: Option<u64>) -> io::Result<Kmsg> {
         let flags = OFlags::NONBLOCK.bits().cast_signed();
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-        Ok(Kmsg { file, buffer: vec![0; RECORD], last, history: true })
+        Ok(Kmsg { file, buffer: vec![0; RECORD], last, history: last.is_none() })
     }
 
     /// The last record that was read.
@@ -39,8 +40,13 @@ impl Kmsg {
         self.last
     }
 
-    /// Reads what has come since; says how many records were lost.
-    pub(super) fn drain(&mut self, clocks: &Clocks, hear: &mut Hear<'_>) -> io::Result<u64> {
+    /// Reads what has come since; says how many records were lost. What was written before `started` is history.
+    pub(super) fn drain(
+        &mut self,
+        clocks: &Clocks,
+        started: Timestamp,
+        hear: &mut Hear<'_>,
+    ) -> io::Result<u64> {
         let mut lost = 0;
         let mut overrun = false;
         for _ in 0..MOST_LINES {
@@ -72,7 +78,7 @@ impl Kmsg {
             self.last = Some(record.sequence);
             // What comes now is timed by the wall: over weeks the kernel's clock goes wrong by seconds.
             let at = if self.history { clocks.wall(record.since_boot) } else { clocks.now };
-            hear(&record.text, at, self.history);
+            hear(&record.text, at, self.history && at < started);
         }
         Ok(lost)
     }

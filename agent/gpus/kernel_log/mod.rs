@@ -135,7 +135,7 @@ impl KernelLog {
         };
         let done = match open {
             Open::Kmsg(kmsg) => kmsg
-                .drain(&clocks, &mut hear)
+                .drain(&clocks, self.started, &mut hear)
                 .map(|lost| heard.lost = lost)
                 .map_err(|error| error.to_string()),
             Open::File(file) => {

@@ -5,8 +5,8 @@ use opsagent::fleet::label;
 use opsagent::sample::{CardFault, Note, ServerState};
 use opsagent::view::{
     AgentView, BackendView, CardView, CgroupSample, ChildSample, CpuSeconds, DiscoveryView, Disk, EnergyView,
-    FolderSample, GpuSample, GpusView, HostMemory, HostView, ModelView, PressureSample, Resource,
-    SCHEMA_VERSION, TargetView, Totals, Tried, View,
+    FolderSample, GpuSample, GpusView, HostMemory, HostView, LogView, ModelView, PressureSample, Resource,
+    SCHEMA_VERSION, StrayXids, TargetView, Totals, Tried, View, XidCount,
 };
 
 /// A view at a fixed time: servers up, busy, asleep, down, hung, simulated and not yet polled;
@@ -241,6 +241,11 @@ fn gpus() -> GpusView {
                     ..GpuSample::default()
                 },
                 energy_total_joules: Some(123_456_789.125),
+                xids: vec![
+                    xid("31", 2, Some(-120), "application", "page fault on the card"),
+                    xid("79", 0, None, "critical", "card has fallen off the bus"),
+                    XidCount { severity: None, meaning: None, ..xid("other", 3, Some(-60), "", "") },
+                ],
                 ..CardView::default()
             },
             CardView {
@@ -250,9 +255,18 @@ fn gpus() -> GpusView {
                     fault: Some(CardFault::new("lost", "it fell off the bus")),
                     ..GpuSample::default()
                 },
+                xids: vec![XidCount {
+                    told: Some("GPU has fallen off the bus. (python3, pid 1234)".into()),
+                    ..xid("79", 1, Some(-30), "critical", "card has fallen off the bus")
+                }],
                 ..CardView::default()
             },
         ],
+        strays: vec![StrayXids {
+            card: "pci-0000:5e:00.0".into(),
+            xids: vec![xid("79", 1, Some(-80_000), "critical", "card has fallen off the bus")],
+        }],
+        kernel_log: Some(LogView { source: "/dev/kmsg".into(), up: true, error: None, lost: 4 }),
         ..GpusView::default()
     }
 }
@@ -334,5 +348,17 @@ fn host() -> HostView {
             Some("see which by `journalctl -k --grep 'Killed process'`"),
         )],
         ..HostView::default()
+    }
+}
+
+fn xid(number: &str, count: u64, last: Option<i64>, severity: &str, meaning: &str) -> XidCount {
+    XidCount {
+        xid: number.into(),
+        count,
+        before_start: 0,
+        last_at: last.map(at),
+        severity: Some(severity.into()),
+        meaning: Some(meaning.into()),
+        told: None,
     }
 }
