@@ -9,6 +9,9 @@ from questions import CHOICES, NUMBERS, STRUCTURES, TEXTS
 ERRORS = {value: name[11:] for name, value in vars(pynvml).items() if name.startswith("NVML_ERROR_")}
 ALL_LINKS = 0xFFFFFFFF
 RENUMBERED = (580, 82)
+# The first field that a driver does not know yet, as the nvidia-ml-py of that driver says it.
+UNKNOWN_FIELD = {(0, 0): 161, (525, 0): 170, (535, 0): 197, (550, 0): 200, (560, 0): 230, (570, 0): 269, (580, 0): 274,
+                 (590, 0): 289, (595, 0): 296}
 
 
 def init():
@@ -98,15 +101,18 @@ class Card:
 
     def fields(self):
         driver = self.told.machine.get("driver") or "0"
-        old = tuple(int(part) for part in driver.split(".")[:2]) < RENUMBERED
+        driver = tuple(int(part) for part in driver.split(".")[:2])
+        end = [end for since, end in UNKNOWN_FIELD.items() if since <= driver or since == (0, 0)][-1]
         for number, of, path in described_fields():
-            asked = number - 18 if old and number >= 269 else number
+            asked = number - 18 if driver < RENUMBERED and number >= 269 else number
             wants = {
                 "card": [(0, lambda: self.told.number(path))],
                 "link": [(3, lambda: self.told.link(3, path)), (ALL_LINKS, lambda: self.told.links(path))],
                 "links": [(0, lambda: self.told.links(path))],
             }
             for scope, want in wants[of]:
+                if asked >= end:
+                    want = lambda: refuse("INVALID_ARGUMENT")
                 self.same(f"field {asked} ({path})", want, lambda: self.field(asked, scope))
 
     def field(self, number, scope):

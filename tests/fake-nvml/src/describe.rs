@@ -87,6 +87,7 @@ fn describe() -> String {
         line(format_args!("number {} {}", field.name, field.id));
         line(format_args!("reading {} {} {}", field.id, field.of.name(), field.path));
     }
+    line(format_args!("number NVML_FI_MAX {}", fields::END));
     line(format_args!("number nvmlEventTypeXidCriticalError {}", events::XID));
     text
 }

@@ -9,7 +9,23 @@ use crate::layout::FieldValue;
 use crate::links::{links, of_link};
 use crate::machine::{Told, card};
 
-/// `NVML_FI_MAX`: one more than the greatest number that nvml.h knows.
+/// One more than the greatest number that drivers know (`NVML_FI_MAX`), from that driver on.
+const KNOWN: &[((u32, u32), c_uint)] = &[
+    ((0, 0), 161),
+    ((525, 0), 170),
+    ((535, 0), 197),
+    ((550, 0), 200),
+    ((555, 0), 223),
+    ((560, 0), 230),
+    ((570, 0), 269),
+    ((575, 0), 274),
+    ((580, 126), 289),
+    ((595, 0), 296),
+    ((610, 0), 303),
+    ((615, 0), END),
+];
+
+/// `NVML_FI_MAX` of the newest.
 pub const END: c_uint = 310;
 
 /// In the place of an NVLink: all of them.
@@ -22,12 +38,12 @@ const RENUMBERED: (u32, u32) = (580, 82);
 library! { FUNCTIONS:
     nvmlDeviceGetFieldValues(me, device: Handle, count: c_int, values: *mut FieldValue) {
         let card = card(me, device)?;
-        let old = is_old(&card);
+        let driver = version(&card.driver());
         for at in 0..usize::try_from(count).map_err(|_| INVALID_ARGUMENT)? {
             let to = values.wrapping_add(at);
             // SAFETY: a place in the caller's list, as long as it says.
             let asked = unsafe { get(to) }?;
-            let (valueType, nvmlReturn, value) = match answer(&card, asked.fieldId, asked.scopeId, old) {
+            let (valueType, nvmlReturn, value) = match answer(&card, asked.fieldId, asked.scopeId, driver) {
                 Ok((kind, value)) => (kind, OK, value),
                 Err(code) => (0, code, [0; 8]),
             };
@@ -41,15 +57,19 @@ library! { FUNCTIONS:
 }
 
 /// The type of the value, and the value.
-fn answer(card: &Told, id: c_uint, scope: c_uint, old: bool) -> Result<(c_uint, [u8; 8]), Code> {
+fn answer(card: &Told, id: c_uint, scope: c_uint, driver: (u32, u32)) -> Result<(c_uint, [u8; 8]), Code> {
     let own = format!("fields.{id}");
-    let new = if old { renumbered(id) } else { id };
+    let new = if driver < RENUMBERED { renumbered(id) } else { id };
     let field = FIELDS.iter().find(|field| field.id == new);
     let kind = field.map_or(Kind::Long, |field| field.kind);
     if !card.at(&own).is_null() {
         return Ok(in_union(kind, card.number(&own)?));
     }
-    let field = field.ok_or(if id >= END { INVALID_ARGUMENT } else { NOT_SUPPORTED })?;
+    let known = KNOWN.iter().take_while(|(since, _)| *since <= driver).last();
+    if known.is_none_or(|(_, end)| id >= *end) {
+        return Err(INVALID_ARGUMENT);
+    }
+    let field = field.ok_or(NOT_SUPPORTED)?;
     Ok(in_union(kind, reading(card, field, scope)?))
 }
 
@@ -82,8 +102,8 @@ fn renumbered(id: c_uint) -> c_uint {
     }
 }
 
-fn is_old(card: &Told) -> bool {
-    let driver = card.driver();
+/// The first two numbers of a driver's version.
+fn version(driver: &str) -> (u32, u32) {
     let mut parts = driver.split('.').map(|part| part.parse().unwrap_or(0));
-    (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) < RENUMBERED
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
