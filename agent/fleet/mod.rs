@@ -21,10 +21,12 @@ mod gpus;
 mod host;
 mod label;
 mod totals;
+mod vram;
 
 use entry::Entry;
 use gpus::Xids;
 pub use label::label;
+use vram::Seen;
 
 /// A cheap handle on what is known.
 #[derive(Debug, Clone)]
@@ -61,6 +63,8 @@ struct Known {
 struct Gpus {
     backends: BTreeMap<&'static str, Backend>,
     xids: Xids,
+    /// Whether the machine has anything that could be a GPU, known to a backend or not.
+    devices: Option<bool>,
 }
 
 #[derive(Debug)]
@@ -123,9 +127,11 @@ impl Fleet {
         let reason = result.as_ref().err().map(HttpError::reason);
         let mut known = self.lock();
         let max_models = known.max_models;
-        let Some(entry) = known.targets.get_mut(target) else { return News::default() };
+        let Known { targets, gpus, .. } = &mut *known;
+        let Some(entry) = targets.get_mut(target) else { return News::default() };
         let (before, warned) = (entry.state(), entry.warnings());
         let left_out = entry.record(result, took, Instant::now(), Timestamp::now(), max_models);
+        gpus.see(Instant::now(), |seen| entry.check_vram(seen));
         let state = entry.state().filter(|now| before != Some(*now)).map(|now| (before, now));
         let warnings = entry.warnings().into_iter().filter(|(key, _)| !warned.contains_key(key));
         self.counted().count_poll(target, reason, left_out);
@@ -192,6 +198,11 @@ impl Fleet {
         self.lock().host.record(result, took, every, Instant::now(), Timestamp::now())
     }
 
+    /// Whether the machine has anything that could be a GPU, known to a backend or not.
+    pub fn record_devices(&self, any: bool) {
+        self.lock().gpus.devices = Some(any);
+    }
+
     /// How the last look for servers went.
     pub fn record_discovery(&self, discovery: DiscoveryView) {
         self.lock().discovery = discovery;
@@ -246,9 +257,7 @@ impl Fleet {
 
 impl Gpus {
     fn view(&self, now: Instant) -> GpusView {
-        let fresh = |backend: &&Backend| now.saturating_duration_since(backend.read_at) <= backend.every * 3;
-        let cards: Vec<&GpuSample> =
-            self.backends.values().filter(fresh).flat_map(|backend| &backend.cards).collect();
+        let cards = self.current(now);
         let shown: Vec<&str> = cards.iter().map(|card| card.uuid.as_str()).collect();
         GpusView {
             backends: self.backends.values().map(|backend| backend.told.clone()).collect(),
@@ -263,6 +272,22 @@ impl Gpus {
     fn card(&self, told: GpuSample) -> CardView {
         let xids = self.xids.of(&told);
         CardView { energy_total_joules: told.energy_joules, told, xids, ..CardView::default() }
+    }
+
+    /// The cards, without those whose last read is too old to be shown as current.
+    fn current(&self, now: Instant) -> Vec<&GpuSample> {
+        let fresh = |backend: &&Backend| now.saturating_duration_since(backend.read_at) <= backend.every * 3;
+        self.backends.values().filter(fresh).flat_map(|backend| &backend.cards).collect()
+    }
+
+    /// Lends what is known of the cards.
+    fn see(&self, now: Instant, with: impl FnOnce(Seen<'_>)) {
+        let cards = self.current(now);
+        let no_driver = |backend: &Backend| backend.told.reason.as_deref() == Some("no_driver");
+        let no_backend = !self.backends.is_empty() && self.backends.values().all(no_driver);
+        let with_cards = self.backends.values().filter(|backend| !backend.cards.is_empty());
+        let read_at = with_cards.map(|backend| backend.read_at).min();
+        with(Seen { cards: &cards, none: no_backend && self.devices == Some(false), read_at });
     }
 }
 

@@ -9,11 +9,14 @@ use std::time::Duration;
 
 use crate::sample::{CardFault, GpuSample, XidEvent};
 
+mod devices;
 pub mod kernel_log;
 mod nvml;
 pub mod pci;
 pub mod replay;
 pub mod xid;
+
+pub use devices::any_device;
 
 /// A way to the GPUs that is open. Several threads may use it at once: a call that never returns holds up
 /// its own thread alone, so no lock may be held over a call to the driver.

@@ -34,6 +34,7 @@ mod reload;
 mod routes;
 mod servers;
 mod support;
+mod vram;
 mod web_config;
 mod web_tls;
 mod xids;

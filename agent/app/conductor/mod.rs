@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -185,6 +186,7 @@ impl Conductor {
     }
 
     fn read_gpus(&mut self) {
+        self.fleet.record_devices(gpus::any_device(Path::new("/")));
         let every = self.config.gpu_every;
         let options = gpu_options(&self.config);
         let backends: &[Backend] = if self.options.demo { &[gpus::replay::BACKEND] } else { gpus::BACKENDS };

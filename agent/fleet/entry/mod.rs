@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::label::{label, line};
+use super::vram::{Seen, Watch};
 use super::warning_keys;
 use crate::http::HttpError;
 use crate::sample::{Note, ServerSample, ServerState};
@@ -43,6 +44,7 @@ pub(super) struct Entry {
     /// A whole list was seen, so that what is loaded and was not in it before is a load.
     listed: bool,
     models: BTreeMap<String, Memory>,
+    vram: Watch,
 }
 
 #[derive(Debug)]
@@ -68,6 +70,7 @@ impl Entry {
             stuck_polls: 0,
             listed: false,
             models: BTreeMap::new(),
+            vram: Watch::default(),
         }
     }
 
@@ -84,7 +87,13 @@ impl Entry {
     /// The warnings of the last poll, each under what stays the same of it from poll to poll.
     pub(super) fn warnings(&self) -> BTreeMap<String, Note> {
         let sample = self.last.as_ref().and_then(|polled| polled.result.as_ref().ok());
-        warning_keys(sample.into_iter().flat_map(|sample| &sample.notes))
+        warning_keys(sample.into_iter().flat_map(|sample| &sample.notes).chain(self.vram.notes()))
+    }
+
+    /// Holds what the last poll told of memory on GPUs against what is known of those.
+    pub(super) fn check_vram(&mut self, seen: Seen<'_>) {
+        let sample = self.last.as_ref().and_then(|polled| polled.result.as_ref().ok());
+        self.vram.take(&self.target.name, sample, seen);
     }
 
     /// Takes what came of a poll; says how many models were left out for the limit.

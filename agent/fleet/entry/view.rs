@@ -17,6 +17,7 @@ impl Entry {
         let error = fresh.and_then(|polled| polled.result.as_ref().err());
         let state = fresh.and(self.state);
         let mut notes = sample.map(|sample| sample.notes.clone()).unwrap_or_default();
+        notes.extend(sample.into_iter().flat_map(|_| self.vram.notes()).cloned());
         if self.last.is_some() && fresh.is_none() {
             notes.push(Note::warning(
                 "poll_stale",
