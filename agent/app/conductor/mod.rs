@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -186,7 +185,7 @@ impl Conductor {
     }
 
     fn read_gpus(&mut self) {
-        self.fleet.record_devices(gpus::any_device(Path::new("/")));
+        self.fleet.record_devices(gpus::any_device(&self.config.paths.sysfs, &self.config.paths.procfs));
         let every = self.config.gpu_every;
         let options = gpu_options(&self.config);
         let backends: &[Backend] = if self.options.demo { &[gpus::replay::BACKEND] } else { gpus::BACKENDS };
