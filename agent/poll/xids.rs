@@ -68,11 +68,7 @@ impl Drop for Listening {
 
 fn follow(way: &Way, listening: &Listening) {
     let Listening { backend, fleet } = listening;
-    let mut pause = WAIT;
-    let mut events = way.events();
-    if events.is_none() {
-        return;
-    }
+    let (mut pause, mut events) = (WAIT, way.events());
     while way.is_open() {
         let Some(listener) = &mut events else {
             std::thread::sleep(pause);

@@ -29,6 +29,7 @@ mod real_nvml;
 mod real_ollama;
 mod real_owners;
 mod real_scrape;
+mod real_xids;
 mod recognise;
 mod reload;
 mod routes;

@@ -41,12 +41,14 @@ pub struct Machine {
     config: String,
     /// Whether the config does not name the library, so that the loader must find it.
     by_the_loader: bool,
+    /// Whether it has a kernel's log: a file that the test writes. This machine's own is nobody's business here.
+    kernel_log: bool,
 }
 
 impl Machine {
     pub fn new(scenario: &Value) -> Machine {
         let folder = tempfile::tempdir().unwrap();
-        let machine = Machine { folder, config: String::new(), by_the_loader: false };
+        let machine = Machine { folder, config: String::new(), by_the_loader: false, kernel_log: false };
         std::fs::copy(&*LIBRARY, machine.library()).unwrap();
         play(machine.folder.path(), scenario);
         set_clock(machine.folder.path(), 0);
@@ -57,6 +59,13 @@ impl Machine {
     /// The config does not name the library: it is where the loader looks, as a driver's is.
     pub fn by_the_loader(mut self) -> Machine {
         self.by_the_loader = true;
+        self
+    }
+
+    /// It has a kernel's log, which says nothing yet.
+    pub fn with_kernel_log(mut self) -> Machine {
+        std::fs::write(self.folder.path().join("kern.log"), "").unwrap();
+        self.kernel_log = true;
         self
     }
 
@@ -89,8 +98,9 @@ impl Machine {
     pub fn prepare(&self, port: u16) -> (String, Vec<(String, String)>) {
         let path = |name: &str| self.folder.path().join(name).to_str().unwrap().to_owned();
         let mut config = format!(
-            "listen = \"127.0.0.1:{port}\"\ndiscover = false\n{}\n[gpu]\nevery = \"1s\"\n",
-            self.config
+            "listen = \"127.0.0.1:{port}\"\ndiscover = false\n{}\n[paths]\nkernel_log = \"{}\"\n[gpu]\nevery = \"1s\"\n",
+            self.config,
+            if self.kernel_log { path("kern.log") } else { "off".into() },
         );
         let variable = |name: &str, file: &str| (format!("OPSAGENT_FAKE_NVML_{name}"), path(file));
         let env = [("SCENARIO", "scenario.json"), ("CLOCK", "clock"), ("TRACE", "trace")];
@@ -136,6 +146,13 @@ impl Agent {
     /// The second at which the scenario stands from now on. It begins at 0.
     pub fn set_clock(&self, seconds: u32) {
         set_clock(self.process.folder(), seconds);
+    }
+
+    /// The kernel writes a line to its log.
+    pub fn kernel_says(&self, line: &str) {
+        let path = self.process.folder().join("kern.log");
+        let mut log = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+        std::io::Write::write_all(&mut log, format!("{line}\n").as_bytes()).unwrap();
     }
 
     /// How often the library was asked by that function.
