@@ -115,6 +115,7 @@ impl Told {
         let Some(name) = name else { return Ok(self) };
         let names: Vec<String> = self.view.targets.iter().map(|target| target.name.clone()).collect();
         self.view.targets.retain(|target| target.name == name);
+        self.view.hosts.clear();
         if self.view.targets.is_empty() {
             let there = if names.is_empty() { "no target at all".to_owned() } else { names.join(", ") };
             let what = format!("cannot show target {name:?}: there is {}", text::clean(&there));

@@ -24,7 +24,7 @@ const HANGS_LIMITS: u32 = 3;
 
 /// Where models lie changes with the servers that run: it is looked for again this often, since it
 /// takes a walk over all processes.
-const PLACES_EVERY: Duration = Duration::from_secs(60);
+const PLACES_EVERY: Duration = Duration::from_secs(30);
 
 /// Looks at the host on its beat.
 pub struct HostPoller {

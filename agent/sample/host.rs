@@ -140,6 +140,7 @@ pub struct PressureSample {
 
 /// A memory limit below the machine's own: the one that kills what is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CgroupSample {
     /// The control group, such as `/system.slice/ollama.service`; `/` is the agent's own container.
     pub cgroup: String,
@@ -157,6 +158,7 @@ pub struct CgroupSample {
 
 /// The filesystem that holds a folder of models.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FolderSample {
     /// The folder, as its server sees it.
     pub folder: String,

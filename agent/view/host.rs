@@ -9,6 +9,7 @@ use crate::sample::{Note, NoteLevel};
 
 /// The machine that the agent runs on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct HostView {
     /// Its name; of several agents' hosts, with the agent's before it.
     pub name: Option<String>,
@@ -45,6 +46,7 @@ pub struct HostView {
 
 /// The energy that one part of the processor took.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct EnergyView {
     /// Which part, such as `package-0`. Parts of a package are in the package's own energy, but for
     /// `dram` of servers; `psys` is the whole machine's.

@@ -58,6 +58,8 @@ fn view_of(targets: &[&str]) -> Value {
     let all = view["targets"].as_array().unwrap().clone();
     view["targets"] =
         all.into_iter().filter(|target| targets.contains(&target["name"].as_str().unwrap())).collect();
+    // As they are on a machine where all is well.
+    view["hosts"][0]["notes"] = json!([]);
     view
 }
 

@@ -106,3 +106,21 @@ async fn what_cannot_change_while_it_runs_is_said() {
     assert_eq!(status, 400);
     assert!(body.contains("grace: cannot change while the agent runs: restart it"), "{body}");
 }
+
+#[tokio::test]
+async fn a_folder_of_models_that_is_added_is_looked_at_and_the_hosts_counts_go_on() {
+    let written = Written::new("listen = \"127.0.0.1:0\"\ndiscover = false\n");
+    let agent = written.agent().await;
+    let view =
+        agent.until("the host is read", |view| view.hosts.iter().any(|host| host.cpus.is_some())).await;
+    let before = view.hosts[0].cpu_seconds;
+    written.now("listen = \"127.0.0.1:0\"\ndiscover = false\n[host]\nmodel_folders = [\".\"]\n");
+    assert_eq!(reload(&agent).await.0, 200);
+    let has_disk = |view: &opsagent::view::View| {
+        let folders = view.hosts.iter().flat_map(|host| &host.folders);
+        folders.filter(|folder| folder.why == "configured").any(|folder| folder.disk.is_some())
+    };
+    let view = agent.until("its disk is told", has_disk).await;
+    assert!(view.hosts[0].cpu_seconds.user >= before.user, "{:?}", view.hosts[0]);
+    assert!(view.hosts[0].cpu_use_ratio.is_some(), "two looks, by two jobs, are two looks");
+}

@@ -34,9 +34,10 @@ pub(super) fn of(sample: &HostSample, killed: Option<u64>) -> Vec<Note> {
 }
 
 fn kills(count: u64) -> Note {
+    let processes = if count == 1 { "process" } else { "processes" };
     Note::warning(
         "oom_kill",
-        format!("processes killed for want of memory in the last minutes: {count}"),
+        format!("killed for want of memory (OOM) in the last 10 minutes: {count} {processes}"),
         Some(
             "see which by `journalctl -k --grep 'Killed process'`; a smaller model, context or number of slots needs less",
         ),

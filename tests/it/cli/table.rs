@@ -76,6 +76,9 @@ fn hostile_names_break_no_screen() {
             }
         }
         view.gpus.cards[0].told.name = Some(name.clone());
+        let host = &mut view.hosts[0];
+        (host.name, host.folders[0].folder) = (Some(name.clone()), name.clone());
+        (host.cgroups[0].cgroup, host.notes[0].text) = (name.clone(), name.clone());
         view.agent.config_errors = vec![name.clone()];
         let lost = [Lost { agent: name.clone(), why: name.clone() }];
         for columns in [30, 60, 80, 120] {
@@ -125,6 +128,7 @@ fn a_machine_without_gpus_is_told_in_one_calm_line_and_a_broken_driver_with_its_
         let backend = BackendView { name: "nvml".into(), up: false, ..BackendView::default() };
         let backend = BackendView { reason: Some(reason.into()), error: Some(error.into()), ..backend };
         view.gpus = GpusView { backends: vec![backend], ..GpusView::default() };
+        view.hosts.clear();
         plain(&render(&view, &[], columns)).rsplit("\n\n").next().unwrap().to_owned()
     };
     let none = "no NVIDIA driver on this machine";
@@ -132,4 +136,29 @@ fn a_machine_without_gpus_is_told_in_one_calm_line_and_a_broken_driver_with_its_
     let broken = "the driver's library and kernel module differ in version: restart the machine";
     let told = last_lines("driver_mismatch", broken, 60);
     assert!(told.trim_end().ends_with("restart the machine"), "{told}");
+}
+
+#[test]
+fn a_host_in_need_makes_a_warning_of_a_table_that_is_well_and_one_target_alone_is_not_its_host() {
+    let mut view = view_of(&["coder"]);
+    let warning =
+        json!({ "code": "disk_nearly_full", "level": "warning", "text": "the disk below /m is nearly full" });
+    view["hosts"] = json!([{ "name": "gpu-box", "cpus": 8, "notes": [warning] }]);
+    let agent = Agent::with_view(&view);
+    let (code, out, _) = run(&["status", &agent.url()]);
+    assert_eq!(code, 1);
+    assert!(out.starts_with("WARNING: the host needs a look (the disk below /m is nearly full)"), "{out}");
+    assert!(out.contains("host  gpu-box  8 CPUs") && out.contains("  warning: the disk below /m"), "{out}");
+    let (code, out, _) = run(&["status", "--target", "coder", &agent.url()]);
+    assert!(code == 0 && !out.contains("gpu-box"), "{code}: {out}");
+}
+
+#[test]
+fn a_host_that_cannot_be_read_is_told_in_one_calm_line() {
+    let mut view = view_of(&["coder"]);
+    view["hosts"] = json!([{ "error": "the host cannot be read: no answer for 3 s" }]);
+    let agent = Agent::with_view(&view);
+    let (code, out, _) = run(&["status", &agent.url()]);
+    assert_eq!(code, 0);
+    assert!(out.contains("host: the host cannot be read: no answer for 3 s"), "{out}");
 }

@@ -344,7 +344,7 @@ fn host() -> HostView {
         ],
         notes: vec![Note::warning(
             "oom_kill",
-            "processes killed for want of memory in the last minutes: 1",
+            "killed for want of memory (OOM) in the last 10 minutes: 1 process",
             Some("see which by `journalctl -k --grep 'Killed process'`"),
         )],
         ..HostView::default()
