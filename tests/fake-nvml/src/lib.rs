@@ -2,7 +2,8 @@
 //! JSON file named by `OPSAGENT_FAKE_NVML_SCENARIO`; `scenario.rs` says what may stand in it.
 //!
 //! It exports every function of NVIDIA's `nvml.h`. Those that a monitor asks answer from the scenario; the rest
-//! are not supported. `tests/fake-nvml/check` holds names, layouts and numbers to that header.
+//! are not supported. `tests/fake-nvml/check` holds names, layouts and numbers to that header;
+//! `tests/fake-nvml/record` writes what real cards answer as a scenario.
 
 #[macro_use]
 mod macros;
