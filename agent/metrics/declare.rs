@@ -39,7 +39,7 @@ pub struct Spec {
 }
 
 /// The units that names end in.
-const UNITS: &[&str] = &["seconds", "bytes", "tokens", "joules", "watts", "celsius", "ratio"];
+const UNITS: &[&str] = &["seconds", "bytes", "tokens", "joules", "watts", "celsius", "hertz", "ratio"];
 
 impl Spec {
     /// A spec; the unit is read off the name, and the help loses the space that a doc comment has.

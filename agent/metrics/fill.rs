@@ -1,10 +1,12 @@
 //! Fills [`Observed`] from the view. A reading that is not there sets nothing.
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
 
 use super::observed::Observed;
 use crate::sample::ServerState;
-use crate::view::{AgentView, CardView, GpusView, ModelView, TargetView, View, XidCount};
+use crate::view::{AgentView, ModelView, TargetView, View};
 
 /// What the build was made from, where the builder said so.
 pub const REVISION: &str = match option_env!("OPSAGENT_REVISION") {
@@ -13,8 +15,8 @@ pub const REVISION: &str = match option_env!("OPSAGENT_REVISION") {
 };
 
 impl<'a> Observed<'a> {
-    /// The series of a view. `indices`: the cards' indices as text, in the view's order.
-    pub(super) fn of(view: &'a View, indices: &'a [String]) -> Observed<'a> {
+    /// The series of a view, but for those of its GPUs.
+    pub(super) fn of(view: &'a View) -> Observed<'a> {
         let mut all = Observed::default();
         all.agent(&view.agent);
         for target in &view.targets {
@@ -24,10 +26,6 @@ impl<'a> Observed<'a> {
                 all.child(&target.name, model);
                 all.totals(&target.name, model);
             }
-        }
-        all.gpus(&view.gpus);
-        for (card, index) in view.gpus.cards.iter().zip(indices) {
-            all.card(card, index);
         }
         all
     }
@@ -97,66 +95,34 @@ impl<'a> Observed<'a> {
         self.server_draft_tokens_total.set(both, totals.draft_tokens);
         self.server_draft_accepted_tokens_total.set(both, totals.draft_accepted_tokens);
     }
-
-    fn gpus(&mut self, gpus: &'a GpusView) {
-        for backend in &gpus.backends {
-            self.gpu_backend_up.set([&backend.name], flag(backend.up));
-            self.gpu_read_duration_seconds.set([&backend.name], backend.read_duration_seconds);
-        }
-        // Nothing found is not the same as nothing could be read.
-        let read = gpus.backends.iter().any(|backend| backend.up);
-        self.gpus_found.set([], read.then_some(gpus.cards.len() as f64));
-        self.kernel_log_up.set([], gpus.kernel_log.as_ref().map(|log| flag(log.up)));
-        self.kernel_log_records_lost_total.set([], gpus.kernel_log.as_ref().map(|log| count(log.lost)));
-        for stray in &gpus.strays {
-            self.xids(&stray.card, &stray.xids);
-        }
-    }
-
-    fn xids(&mut self, gpu: &'a str, xids: &'a [XidCount]) {
-        for xid in xids {
-            self.gpu_xid_errors_total.set([gpu, &xid.xid], count(xid.count));
-            self.gpu_last_xid_timestamp_seconds.set([gpu, &xid.xid], xid.last_at.map(seconds));
-        }
-    }
-
-    fn card(&mut self, view: &'a CardView, index: &'a str) {
-        let card = &view.told;
-        let gpu = card.uuid.as_str();
-        let [name, driver, pci, vbios] = [&card.name, &card.driver, &card.pci, &card.vbios].map(known);
-        self.gpu_info.set([gpu, index, name, &card.vendor, driver, pci, vbios], 1.0);
-        let memory = [card.memory_total_bytes, card.memory_used_bytes, card.memory_free_bytes];
-        let [total, used, free] = memory.map(|bytes| bytes.map(count));
-        self.gpu_utilization_ratio.set([gpu], card.utilization_ratio);
-        self.gpu_memory_total_bytes.set([gpu], total);
-        self.gpu_memory_used_bytes.set([gpu], used);
-        self.gpu_memory_free_bytes.set([gpu], free);
-        for (sensor, celsius) in &card.temperatures_celsius {
-            self.gpu_temperature_celsius.set([gpu, sensor], *celsius);
-        }
-        self.gpu_power_watts.set([gpu], card.power_watts);
-        self.gpu_power_limit_watts.set([gpu], card.power_limit_watts);
-        self.gpu_energy_joules_total.set([gpu], view.energy_total_joules);
-        self.gpu_up.set([gpu], flag(card.fault.is_none()));
-        self.xids(gpu, &view.xids);
-    }
 }
 
-fn flag(yes: bool) -> f64 {
+/// 1 or 0.
+pub(super) fn flag(yes: bool) -> f64 {
     f64::from(u8::from(yes))
 }
 
-fn count(number: u64) -> f64 {
+/// A number as series have them.
+pub(super) fn count(number: u64) -> f64 {
     number as f64
 }
 
 /// Seconds since the Unix epoch, to the millisecond.
-fn seconds(at: Timestamp) -> f64 {
+pub(super) fn seconds(at: Timestamp) -> f64 {
     at.as_millisecond() as f64 / 1000.0
 }
 
 /// A label's text. Empty is what Prometheus takes for no such label.
 #[allow(clippy::ref_option, reason = "it is mapped over arrays of the view's fields")]
-fn known(text: &Option<String>) -> &str {
+pub(super) fn known(text: &Option<String>) -> &str {
     text.as_deref().unwrap_or_default()
+}
+
+/// Small numbers as text, made once: a page borrows its labels. No machine has as many cards, fans or parts.
+static NUMBERS: LazyLock<Vec<String>> =
+    LazyLock::new(|| (0..1024).map(|number: u32| number.to_string()).collect());
+
+/// A card's, fan's or part's number as a label. One that no machine has is not told.
+pub(super) fn number(number: u32) -> &'static str {
+    NUMBERS.get(number as usize).map_or("", String::as_str)
 }

@@ -1,6 +1,6 @@
 //! The catalogue: every metric the agent exports, declared once, and the page that is made of them.
 //!
-//! To add one: a line where it is declared (`observed` for what is read off the view, `counted` for
+//! To add one: a line where it is declared (`observed` and `gpus` for what is read off the view, `counted` for
 //! what this process counts) and a line that sets it. README's table and `opsagent explain` follow.
 
 mod counted;
@@ -9,6 +9,7 @@ mod encode;
 mod family;
 mod fill;
 mod format;
+mod gpus;
 mod host;
 mod observed;
 mod process;
@@ -25,6 +26,7 @@ pub use table::{SPECS, spec, table};
 use crate::usage::ProcessStats;
 use crate::view::View;
 use encode::Page;
+use gpus::OfGpus;
 use host::Host;
 use observed::{Observed, OfPage};
 use process::Process;
@@ -32,13 +34,8 @@ use process::Process;
 /// The metrics page: all that the view says, what the process counted, and what it takes itself if
 /// that was read. Families are sorted by name, series by labels; a metric without series is not there.
 pub fn render(view: &View, counted: &Counted, process: Option<&ProcessStats>, format: Format) -> String {
-    let indices: Vec<String> = view
-        .gpus
-        .cards
-        .iter()
-        .map(|card| card.told.index.map(|index| index.to_string()).unwrap_or_default())
-        .collect();
-    let mut families = Observed::of(view, &indices).families();
+    let mut families = Observed::of(view).families();
+    families.extend(OfGpus::of(view).families());
     families.extend(Host::of(view.hosts.first()).families());
     families.extend(counted.families());
     families.extend(process.into_iter().flat_map(|stats| Process::of(stats).families()));

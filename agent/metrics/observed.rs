@@ -4,7 +4,7 @@
 use super::declare::metrics;
 
 metrics! {
-    /// What the last poll of each target and each GPU saw, and how the agent itself fares.
+    /// What the last poll of each target saw, and how the agent itself fares.
     pub(super) struct Observed<'a> in "opsagent_" {
         /// 1, with the agent's version and the revision that it was built from.
         build_info: Gauge ["version", "revision"],
@@ -81,41 +81,6 @@ metrics! {
         server_draft_tokens_total: Counter ["target", "model"],
         /// Drafted tokens that were accepted, by the server's own count, kept over its restarts while the agent runs.
         server_draft_accepted_tokens_total: Counter ["target", "model"],
-
-        /// GPUs that the last read found. No series while no backend can read any.
-        gpus_found: Gauge [],
-        /// 1 if the last read of the GPUs by this backend worked, else 0.
-        gpu_backend_up: Gauge ["backend"],
-        /// How long the last read of all GPUs by this backend took, in seconds.
-        gpu_read_duration_seconds: Gauge ["backend"],
-        /// 1, with what the driver says of the card.
-        gpu_info: Gauge ["gpu", "index", "name", "vendor", "driver", "pci", "vbios"],
-        /// 1 if the card gave at least one reading in the last read, 0 if the driver lists it and it gave none.
-        gpu_up: Gauge ["gpu"],
-        /// Part of the time that the card computed, 0..1, over the driver's own window (NVML: between a sixth of a second and a second).
-        gpu_utilization_ratio: Gauge ["gpu"],
-        /// Memory of the card in bytes, as the driver says.
-        gpu_memory_total_bytes: Gauge ["gpu"],
-        /// Memory of the card in use in bytes, as the driver says.
-        gpu_memory_used_bytes: Gauge ["gpu"],
-        /// Memory of the card that is free in bytes, as the driver says.
-        gpu_memory_free_bytes: Gauge ["gpu"],
-        /// Temperature in degrees Celsius, as the driver says, by sensor: die.
-        gpu_temperature_celsius: Gauge ["gpu", "sensor"],
-        /// Power that the card draws in watts, as the driver says.
-        gpu_power_watts: Gauge ["gpu"],
-        /// Power limit in force in watts, as the driver says.
-        gpu_power_limit_watts: Gauge ["gpu"],
-        /// Energy that the card took since its driver was loaded in joules, by the driver's own counter.
-        gpu_energy_joules_total: Counter ["gpu"],
-        /// Errors that NVIDIA's driver reported of the card, by number (opsagent explain xid): what the kernel's log held when the agent started, and what driver or log told since, whichever told more. The critical numbers are there at 0 while either is listened to; numbers beyond the most that are kept are other.
-        gpu_xid_errors_total: Counter ["gpu", "xid"],
-        /// When the driver last reported this error of the card, in seconds since the Unix epoch. From before the last sleep of the machine it may be too late by its length.
-        gpu_last_xid_timestamp_seconds: Gauge ["gpu", "xid"],
-        /// 1 if the kernel's log is read for errors of GPUs, 0 if it cannot be. No series where the config turns it off.
-        kernel_log_up: Gauge [],
-        /// Records of the kernel's log that were overwritten before the agent could read them.
-        kernel_log_records_lost_total: Counter [],
     }
 }
 

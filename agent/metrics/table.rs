@@ -2,15 +2,25 @@
 
 use super::counted::Counted;
 use super::declare::{Kind, Spec};
+use super::gpus::OfGpus;
 use super::host::Host;
 use super::observed::{Observed, OfPage};
 use super::process::Process;
 
-const PARTS: [&[Spec]; 5] = [Observed::SPECS, Host::SPECS, Counted::SPECS, OfPage::SPECS, Process::SPECS];
+const PARTS: [&[Spec]; 6] =
+    [Observed::SPECS, OfGpus::SPECS, Host::SPECS, Counted::SPECS, OfPage::SPECS, Process::SPECS];
 
 /// Every metric, in the order of the catalogue.
-pub static SPECS: &[Spec] =
-    &joined::<{ PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len() + PARTS[4].len() }>();
+pub static SPECS: &[Spec] = &joined::<{ number_of_all() }>();
+
+const fn number_of_all() -> usize {
+    let (mut part, mut all) = (0, 0);
+    while part < PARTS.len() {
+        all += PARTS[part].len();
+        part += 1;
+    }
+    all
+}
 
 const fn joined<const N: usize>() -> [Spec; N] {
     let mut all = [PARTS[0][0]; N];

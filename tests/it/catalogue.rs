@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use opsagent::gpus::GpuError;
 use opsagent::http::HttpError;
 use opsagent::metrics::{self, Kind, SPECS};
-use opsagent::sample::ServerState;
+use opsagent::sample::{CardFault, FABRIC_STATES, RECOVERY_ACTIONS, ServerState, THROTTLE_REASONS};
 
 use crate::support::golden::{file, updates};
 
@@ -48,6 +48,16 @@ fn the_help_of_a_closed_label_lists_all_that_it_can_be() {
     for reason in GpuError::REASONS {
         assert!(help("opsagent_gpu_read_errors_total").contains(reason), "{reason}");
     }
+    for (name, words) in [
+        ("opsagent_gpu_throttled", &THROTTLE_REASONS[..]),
+        ("opsagent_gpu_fault_info", &CardFault::REASONS),
+        ("opsagent_gpu_recovery_action", &RECOVERY_ACTIONS),
+        ("opsagent_gpu_fabric_state", &FABRIC_STATES),
+    ] {
+        for word in words {
+            assert!(help(name).contains(word), "{name}: {word}");
+        }
+    }
     for state in ServerState::ALL {
         assert!(help("opsagent_target_state").contains(state.name()), "{state:?}");
     }
@@ -55,7 +65,7 @@ fn the_help_of_a_closed_label_lists_all_that_it_can_be() {
 
 #[test]
 fn labels_keep_the_rules() {
-    const IDENTITY: [&str; 13] = [
+    const IDENTITY: [&str; 17] = [
         "version",
         "revision",
         "build",
@@ -66,8 +76,12 @@ fn labels_keep_the_rules() {
         "format",
         "family",
         "driver",
+        "cuda",
         "pci",
         "vbios",
+        "gpu_instance",
+        "compute_instance",
+        "profile",
         "index",
     ];
     for spec in SPECS {
@@ -78,7 +92,9 @@ fn labels_keep_the_rules() {
                 "{name}: {label}"
             );
             assert!(!IDENTITY.contains(label) || name.ends_with("_info"), "{name}: {label} is for an _info");
-            assert!(*label != "kind" || name.ends_with("_up") || name.ends_with("_info"), "{name}: kind");
+            // Of a target: what sort of server it is.
+            let kind = *label == "kind" && spec.labels.contains(&"target");
+            assert!(!kind || name.ends_with("_up") || name.ends_with("_info"), "{name}: kind");
         }
     }
 }

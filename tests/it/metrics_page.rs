@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use opsagent::gpus::xid::critical;
 use opsagent::http::HttpError;
 use opsagent::metrics::{self, Counted, Format, Kind, REVISION, SPECS};
 use opsagent::usage::ProcessStats;
@@ -11,6 +12,7 @@ use opsagent::view::{CardView, GpuSample, GpusView, ModelView, TargetView, View}
 use opsagent::wire::exposition::{Sample, parse};
 
 use crate::support::golden::assert_golden;
+use crate::support::rich_gpus;
 use crate::support::rich_view::rich_view;
 
 const NONE: [f64; 0] = [];
@@ -158,7 +160,8 @@ fn a_busy_machine_stays_within_two_thousand_series() {
     let models: Vec<ModelView> = (0..8).map(named).collect();
     let target = |number| TargetView { name: format!("t{number}"), models: models.clone(), ..full.clone() };
     view.targets = (0..4).map(target).collect();
-    let card = view.gpus.cards[0].clone();
+    let mut card = view.gpus.cards[1].clone();
+    card.xids = critical().iter().map(|row| rich_gpus::xid(row.label(), 0, None)).collect();
     let numbered = |number: u32| {
         let told = GpuSample { uuid: number.to_string(), ..card.told.clone() };
         CardView { told, ..card.clone() }
@@ -167,6 +170,57 @@ fn a_busy_machine_stays_within_two_thousand_series() {
     let page = metrics::render(&view, &counted(&view), Some(&process()), Format::Text);
     let series = parse(&page).len();
     assert!((500..2000).contains(&series), "{series}");
+}
+
+#[test]
+fn a_card_that_tells_all_stays_within_its_share_of_series() {
+    let mut view = rich_view();
+    view.targets.clear();
+    view.gpus.strays.clear();
+    let mut full = view.gpus.cards[1].clone();
+    // As while somebody listens for them.
+    full.xids = critical().iter().map(|row| rich_gpus::xid(row.label(), 0, None)).collect();
+    let series = |view: &View| {
+        let samples = samples_of(view);
+        samples.iter().filter(|sample| sample.labels.iter().any(|(label, _)| label == "gpu")).count()
+    };
+    view.gpus.cards = vec![full.clone()];
+    let one = series(&view);
+    assert!((80..=120).contains(&one), "{one} series of one card");
+    let numbered = |number: u32| {
+        let told = GpuSample { uuid: format!("GPU-{number}"), index: Some(number), ..full.told.clone() };
+        CardView { told, ..full.clone() }
+    };
+    view.gpus.cards = (0..8).map(numbered).collect();
+    assert_eq!(series(&view), 8 * one);
+}
+
+#[test]
+fn a_card_that_tells_nothing_says_what_it_is_and_why() {
+    let samples = samples_of(&rich_view());
+    let of = |gpu: &str| -> Vec<&str> {
+        let of_it = samples.iter().filter(|sample| sample.labels.contains(&("gpu".into(), gpu.into())));
+        of_it.map(|sample| sample.name.as_str()).collect()
+    };
+    let missing = rich_view().gpus.cards.pop().unwrap().told.uuid;
+    assert_eq!(of(&missing), ["opsagent_gpu_fault_info", "opsagent_gpu_info", "opsagent_gpu_up"]);
+    assert_eq!(values(&samples, "opsagent_gpu_fault_info", ("reason", "lost")), [1.0]);
+    assert_eq!(values(&samples, "opsagent_gpu_up", ("gpu", &missing)), [0.0]);
+    let value = |name: &str| samples.iter().find(|sample| sample.name == name).map(|sample| sample.value);
+    assert_eq!(value("opsagent_gpus_found"), Some(5.0), "the driver lists the lost one still");
+    assert_eq!((value("opsagent_gpus_expected"), value("opsagent_gpus_missing")), (Some(6.0), Some(2.0)));
+}
+
+#[test]
+fn of_a_closed_set_one_holds() {
+    let samples = samples_of(&rich_view());
+    let h100 = rich_gpus::H100;
+    for (name, series) in [("opsagent_gpu_recovery_action", 8), ("opsagent_gpu_fabric_state", 3)] {
+        let values = values(&samples, name, ("gpu", h100));
+        assert_eq!((values.len(), values.iter().sum::<f64>()), (series, 1.0), "{name}");
+    }
+    let throttled = values(&samples, "opsagent_gpu_throttled", ("gpu", h100));
+    assert_eq!((throttled.len(), throttled.iter().sum::<f64>()), (9, 3.0), "several may hold");
 }
 
 #[test]

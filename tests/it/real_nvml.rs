@@ -113,7 +113,7 @@ fn a_card_that_falls_off_the_bus_is_down_and_the_other_goes_on() {
     agent.until(&format!("opsagent_gpu_up{{gpu=\"{SECOND}\"}} 0\n"));
     let told = agent.until("sensor=\"die\"} 95\n"); // the first may have been read before the clock was set
     assert_golden("nvml/h100-lost.txt", &told);
-    assert_eq!(of(&told, SECOND).len(), 2, "what it is and that it is down:\n{told}");
+    assert_eq!(of(&told, SECOND).len(), 3, "what it is, that it is down and why:\n{told}");
     assert!(of(&told, FIRST).len() > 8, "{told}");
 
     let mut reset = scenario("h100-trouble");

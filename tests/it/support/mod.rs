@@ -14,6 +14,7 @@ pub mod page_view;
 pub mod presets;
 pub mod process;
 pub mod real;
+pub mod rich_gpus;
 pub mod rich_view;
 pub mod served;
 pub mod tiny_model;

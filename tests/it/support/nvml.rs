@@ -169,6 +169,7 @@ impl Agent {
         let told = page.lines().filter(|line| {
             line.starts_with("opsagent_gpu")
                 && !line.starts_with("opsagent_gpu_read_duration_seconds")
+                && !line.starts_with("opsagent_gpu_card_read_duration_seconds")
                 && !line.starts_with("opsagent_gpu_read_errors_total")
                 && !never(line)
         });

@@ -2,15 +2,17 @@
 
 use jiff::Timestamp;
 use opsagent::fleet::label;
-use opsagent::sample::{CardFault, Note, ServerState};
+use opsagent::sample::{Note, ServerState};
 use opsagent::view::{
-    AgentView, BackendView, CardView, CgroupSample, ChildSample, CpuSeconds, DiscoveryView, Disk, EnergyView,
-    FolderSample, GpuSample, GpusView, HostMemory, HostView, LogView, ModelView, PressureSample, Resource,
-    SCHEMA_VERSION, StrayXids, TargetView, Totals, Tried, View, XidCount,
+    AgentView, CgroupSample, ChildSample, CpuSeconds, DiscoveryView, Disk, EnergyView, FolderSample,
+    HostMemory, HostView, ModelView, PressureSample, Resource, SCHEMA_VERSION, TargetGpus, TargetView,
+    Totals, Tried, View,
 };
 
+use super::rich_gpus::{self, rich_gpus};
+
 /// A view at a fixed time: servers up, busy, asleep, down, hung, simulated and not yet polled;
-/// models with odd names; one GPU that tells all and one that tells nothing.
+/// models with odd names; GPUs of every sort.
 pub fn rich_view() -> View {
     View {
         schema_version: SCHEMA_VERSION,
@@ -47,7 +49,7 @@ pub fn rich_view() -> View {
             },
             TargetView { last_poll_at: None, poll_duration_seconds: None, ..target("new", "unknown") },
         ],
-        gpus: gpus(),
+        gpus: rich_gpus(at(0)),
         hosts: vec![host()],
     }
 }
@@ -141,6 +143,14 @@ fn ollama() -> TargetView {
             plain("\u{202e}backwards"),
             ModelView { family: Some("\\".into()), ..plain(&"long-".repeat(100)) },
         ],
+        gpus: Some(TargetGpus {
+            memory_bytes: [
+                (rich_gpus::GEFORCE.to_owned(), 5_368_709_120),
+                (rich_gpus::H100.to_owned(), 64_424_509_440),
+            ]
+            .into(),
+            energy_joules: Some(1_234_567.5),
+        }),
         notes: vec![Note::warning("orphans", "a llama-server outlived its Ollama", Some("kill it"))],
         ..target("box", "ollama")
     }
@@ -200,74 +210,6 @@ fn hung() -> TargetView {
         error: Some("connected, but no whole answer within 10s".into()),
         poll_duration_seconds: Some(10.001),
         ..target("stuck", "openai")
-    }
-}
-
-fn gpus() -> GpusView {
-    GpusView {
-        backends: vec![
-            BackendView {
-                name: "nvml".into(),
-                up: true,
-                read_duration_seconds: Some(0.003),
-                ..BackendView::default()
-            },
-            BackendView {
-                name: "amdgpu".into(),
-                up: false,
-                reason: Some("no_driver".into()),
-                error: Some("no AMD driver on this machine".into()),
-                ..BackendView::default()
-            },
-        ],
-        cards: vec![
-            CardView {
-                told: GpuSample {
-                    uuid: "GPU-5f1c0e52-0b1d-4c7e-9a54-2f0e6f6d0001".into(),
-                    index: Some(0),
-                    name: Some("NVIDIA GeForce RTX 4090".into()),
-                    vendor: "nvidia".into(),
-                    driver: Some("570.86.15".into()),
-                    pci: Some("0000:01:00.0".into()),
-                    vbios: Some("95.02.3C.00.04".into()),
-                    utilization_ratio: Some(0.83),
-                    memory_total_bytes: Some(25_757_220_864),
-                    memory_used_bytes: Some(6_999_003_136),
-                    memory_free_bytes: Some(18_758_217_728),
-                    temperatures_celsius: [("die".to_owned(), 61.0)].into(),
-                    power_watts: Some(287.54),
-                    power_limit_watts: Some(450.0),
-                    energy_joules: Some(123_456_789.125),
-                    ..GpuSample::default()
-                },
-                energy_total_joules: Some(123_456_789.125),
-                xids: vec![
-                    xid("31", 2, Some(-120), "application", "page fault on the card"),
-                    xid("79", 0, None, "critical", "card has fallen off the bus"),
-                    XidCount { severity: None, meaning: None, ..xid("other", 3, Some(-60), "", "") },
-                ],
-                ..CardView::default()
-            },
-            CardView {
-                told: GpuSample {
-                    uuid: "GPU-5f1c0e52-0b1d-4c7e-9a54-2f0e6f6d0002".into(),
-                    vendor: "nvidia".into(),
-                    fault: Some(CardFault::new("lost", "it fell off the bus")),
-                    ..GpuSample::default()
-                },
-                xids: vec![XidCount {
-                    told: Some("GPU has fallen off the bus. (python3, pid 1234)".into()),
-                    ..xid("79", 1, Some(-30), "critical", "card has fallen off the bus")
-                }],
-                ..CardView::default()
-            },
-        ],
-        strays: vec![StrayXids {
-            card: "pci-0000:5e:00.0".into(),
-            xids: vec![xid("79", 1, Some(-80_000), "critical", "card has fallen off the bus")],
-        }],
-        kernel_log: Some(LogView { source: "/dev/kmsg".into(), up: true, error: None, lost: 4 }),
-        ..GpusView::default()
     }
 }
 
@@ -348,17 +290,5 @@ fn host() -> HostView {
             Some("see which by `journalctl -k --grep 'Killed process'`"),
         )],
         ..HostView::default()
-    }
-}
-
-fn xid(number: &str, count: u64, last: Option<i64>, severity: &str, meaning: &str) -> XidCount {
-    XidCount {
-        xid: number.into(),
-        count,
-        before_start: 0,
-        last_at: last.map(at),
-        severity: Some(severity.into()),
-        meaning: Some(meaning.into()),
-        told: None,
     }
 }
