@@ -1,4 +1,4 @@
-//! Who uses a card. `processes` of a card or a MIG device is a list, or an error, or null; absent it is empty:
+//! Who uses a card. `processes` of a card or a MIG device is a list, or the name of an error; absent it is empty:
 //!
 //! | key | what it is |
 //! |---|---|
