@@ -49,9 +49,11 @@ impl ListenToKernel {
     }
 
     fn record(&mut self, heard: Heard) {
-        let Heard { xids: events, lost, source, error } = heard;
-        self.tell(&source, error.clone().map_or(Ok(()), Err));
-        self.fleet.record_kernel_log(source, error, lost);
+        let Heard { xids: events, lost, source, error, pending } = heard;
+        if !pending {
+            self.tell(&source, error.clone().map_or(Ok(()), Err));
+            self.fleet.record_kernel_log(source, error, lost);
+        }
         for event in &events {
             xids::record(&self.fleet, event);
         }

@@ -15,8 +15,13 @@ use super::{Hear, MOST_LINES};
 /// What it says on its way out is kept up to here.
 const COMPLAINT: usize = 2 << 10;
 
-/// It may look through the whole journal for so many beats before it shows the first line.
+/// It may look through the whole journal for so many beats before it shows a line, and one that cannot go on ends
+/// before.
 const PATIENCE: u32 = 10;
+
+/// Why it may have nothing to show. It says nothing of what it may not.
+const SILENT: &str = "journalctl shows no line of the kernel: is a journal kept here, and is the agent's user in the \
+                      group systemd-journal?";
 
 /// How long its end is waited for after it was killed.
 const LAST_WAIT: Duration = Duration::from_millis(100);
@@ -28,8 +33,10 @@ pub(super) struct Journal {
     lines: Lines,
     complaint: String,
     cursor: Option<String>,
-    /// How often nothing was there, and nothing ever was.
-    silent: u32,
+    /// It has shown a line since it was started.
+    shown: bool,
+    /// How often nothing more was there.
+    quiet: u32,
 }
 
 impl Journal {
@@ -45,14 +52,21 @@ impl Journal {
             "--follow",
             "--no-tail",
             "--output=json",
-            "--output-fields=MESSAGE",
+            "--output-fields=MESSAGE,SYSLOG_IDENTIFIER",
         ]);
         command.args(cursor.as_ref().map(|cursor| format!("--after-cursor={cursor}")));
         // What it complains of is matched below.
         command.env("LC_ALL", "C");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn()?;
-        let journal = Journal { child, lines: Lines::default(), complaint: String::new(), cursor, silent: 0 };
+        let journal = Journal {
+            child,
+            lines: Lines::default(),
+            complaint: String::new(),
+            cursor,
+            shown: false,
+            quiet: 0,
+        };
         for pipe in [journal.child.stdout.as_ref().map(fcntl), journal.child.stderr.as_ref().map(fcntl)] {
             pipe.unwrap_or(Ok(()))?;
         }
@@ -64,9 +78,9 @@ impl Journal {
         self.cursor.clone()
     }
 
-    /// Whether it runs and has shown nothing, not even the kernel's first line.
-    pub(super) fn is_silent(&self) -> bool {
-        self.cursor.is_none() && self.silent > PATIENCE
+    /// Whether it was just started, and it shows in a moment whether it stays.
+    pub(super) fn is_pending(&self) -> bool {
+        !self.shown && self.quiet <= PATIENCE
     }
 
     /// Reads what has come since.
@@ -79,20 +93,22 @@ impl Journal {
             return Err(reason);
         }
         let Some(stdout) = &mut self.child.stdout else { return Ok(()) };
-        let (mut count, cursor) = (0, &mut self.cursor);
+        let (mut count, cursor, shown) = (0, &mut self.cursor, &mut self.shown);
         while count < MOST_LINES {
             let read = self.lines.read(stdout, |bytes| {
                 count += 1;
                 if let Some(entry) = entry(bytes) {
                     hear(&entry.text, entry.at, entry.at < started);
                     *cursor = Some(entry.cursor);
+                    *shown = true;
                 }
             });
             match read {
                 Ok(Some(_)) => {}
                 Ok(None) => {
-                    self.silent = self.silent.saturating_add(1);
-                    return self.still_runs();
+                    self.quiet = self.quiet.saturating_add(1);
+                    let silent = cursor.is_none() && self.quiet > PATIENCE;
+                    return if silent { Err(SILENT.into()) } else { self.still_runs() };
                 }
                 Err(error) => return Err(error.to_string()),
             }

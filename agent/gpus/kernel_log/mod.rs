@@ -62,6 +62,8 @@ pub struct Heard {
     pub source: String,
     /// Why it cannot be read, and what would do.
     pub error: Option<String>,
+    /// It was just opened, and whether anything can be read there shows in a moment.
+    pub pending: bool,
 }
 
 /// The log, and what was understood of it so far.
@@ -114,13 +116,27 @@ impl KernelLog {
         if self.skip > 0 {
             self.skip -= 1;
         } else {
-            self.error = self.listen(&mut heard).err();
-            self.failures = if self.error.is_some() { (self.failures + 1).min(MOST_DOUBLINGS) } else { 0 };
-            self.skip = (1 << self.failures.saturating_sub(1)) - 1;
+            let result = self.listen(&mut heard);
+            self.note(result);
         }
         heard.source = self.source();
+        heard.pending = self.is_pending();
         heard.error.clone_from(&self.error);
         heard
+    }
+
+    /// After an error fewer and fewer tries are made. One that is pending is no success.
+    fn note(&mut self, result: Result<(), String>) {
+        if result.is_ok() && self.is_pending() {
+            return;
+        }
+        self.error = result.err();
+        self.failures = if self.error.is_some() { (self.failures + 1).min(MOST_DOUBLINGS) } else { 0 };
+        self.skip = (1 << self.failures.saturating_sub(1)) - 1;
+    }
+
+    fn is_pending(&self) -> bool {
+        matches!(&self.open, Some(Open::Journal(journal)) if journal.is_pending())
     }
 
     fn listen(&mut self, heard: &mut Heard) -> Result<(), String> {
@@ -144,20 +160,10 @@ impl KernelLog {
             Open::Journal(journal) => journal.drain(self.started, &mut hear),
         };
         self.resume.note(open);
-        match open {
-            // It says nothing of what it may not show.
-            Open::Journal(journal) if done.is_ok() && journal.is_silent() => Err(
-                "no line of the kernel is in the journal yet: is one kept, and is the agent's user in the group \
-                 systemd-journal?"
-                    .into(),
-            ),
-            _ => {
-                if done.is_err() {
-                    self.open = None;
-                }
-                done
-            }
+        if done.is_err() {
+            self.open = None;
         }
+        done
     }
 
     /// Where it is read, or would be.

@@ -61,6 +61,8 @@ pub(super) fn entry(line: &[u8]) -> Option<Entry> {
         cursor: String,
         #[serde(rename = "MESSAGE")]
         message: Message,
+        #[serde(rename = "SYSLOG_IDENTIFIER")]
+        who: Option<String>,
     }
     #[derive(serde::Deserialize)]
     #[serde(untagged)]
@@ -72,6 +74,11 @@ pub(super) fn entry(line: &[u8]) -> Option<Entry> {
     let text = match raw.message {
         Message::Text(text) => text,
         Message::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+    };
+    // What a program wrote to the kernel's log, as one does to try an alert, has its first word taken off.
+    let text = match raw.who.as_deref() {
+        None | Some("kernel") => text,
+        Some(who) => format!("{who}: {text}"),
     };
     Some(Entry { at: Timestamp::from_microsecond(raw.at.parse().ok()?).ok()?, cursor: raw.cursor, text })
 }
@@ -98,12 +105,16 @@ mod tests {
                 "{{\"__CURSOR\":\"s=1;i=2\",\"__REALTIME_TIMESTAMP\":\"1795348740000000\",\"_BOOT_ID\":\"x\",\"MESSAGE\":{message}}}"
             )
         };
-        let entry = entry(line("\"a\\nb\"").as_bytes()).unwrap();
-        assert_eq!((entry.text.as_str(), entry.cursor.as_str()), ("a\nb", "s=1;i=2"));
-        assert_eq!(entry.at.as_second(), 1_795_348_740);
-        assert_eq!(super::entry(line("[78,86,255]").as_bytes()).unwrap().text, "NV\u{fffd}");
+        let told = entry(line("\"a\\nb\"").as_bytes()).unwrap();
+        assert_eq!((told.text.as_str(), told.cursor.as_str()), ("a\nb", "s=1;i=2"));
+        assert_eq!(told.at.as_second(), 1_795_348_740);
+        assert_eq!(entry(line("[78,86,255]").as_bytes()).unwrap().text, "NV\u{fffd}");
+        let by = |who: &str| {
+            entry(line(&format!("\"x\",\"SYSLOG_IDENTIFIER\":\"{who}\"")).as_bytes()).unwrap().text
+        };
+        assert_eq!((by("kernel"), by("NVRM")), ("x".into(), "NVRM: x".into()));
         for bad in ["null", "7", "[300]"] {
-            assert_eq!(super::entry(line(bad).as_bytes()), None);
+            assert_eq!(entry(line(bad).as_bytes()), None);
         }
     }
 

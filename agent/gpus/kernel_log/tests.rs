@@ -213,10 +213,35 @@ fn a_user_without_the_right_is_told_which_group() {
     }
     let program = program(folder.path(), "exec sleep 60\n");
     let mut log = journal(&program, Timestamp::UNIX_EPOCH);
-    assert_eq!(log.hear().error, None, "it may need a while");
+    let heard = log.hear();
+    assert_eq!((heard.error, heard.pending), (None, true), "it may need a while");
     let heard = until(&mut log, |heard| heard.error.is_some());
-    assert!(heard.error.unwrap().contains("is one kept"), "silence is no success");
-    assert!(log.open.is_some(), "it is listened to all the same");
+    assert!(heard.error.unwrap().contains("is a journal kept"), "silence is no success");
+}
+
+#[test]
+fn one_that_is_started_again_and_again_without_a_line_is_tried_less_and_less_often() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = "{\"__REALTIME_TIMESTAMP\":\"1795348740000000\",\"__CURSOR\":\"c1\",\"MESSAGE\":\"x\"}";
+    let first = program(folder.path(), &format!("echo '{first}'\nexit 1\n"));
+    let mut log = journal(&first, Timestamp::UNIX_EPOCH);
+    until(&mut log, |heard| heard.error.is_some());
+    let ends = program(folder.path(), "exit 1\n");
+    let mut pauses = vec![log.skip];
+    for _ in 0..3 {
+        log.open = Some(Open::Journal(Journal::start(&ends, log.resume.cursor.clone()).unwrap()));
+        while log.open.is_some() {
+            log.skip = 0;
+            let heard = log.hear();
+            assert!(heard.error.is_some(), "it is never told as read between two failures");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        pauses.push(log.skip);
+    }
+    assert_eq!(pauses, [0, 1, 3, 7]);
+    let stays = program(folder.path(), "exec sleep 60\n");
+    log.open = Some(Open::Journal(Journal::start(&stays, log.resume.cursor.clone()).unwrap()));
+    until(&mut log, |heard| heard.error.is_none() && !heard.pending);
 }
 
 #[test]
