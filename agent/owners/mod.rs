@@ -126,11 +126,13 @@ impl Owners {
             }
             return (Some(target), Some(server));
         }
-        // What it was found to be while its server ran, it is still when that is gone.
+        // What it was found to be, it is still when its server or a wrapper between them is gone; not so
+        // where the server goes on as none of this target.
         let before = self.known.get(&(process.pid, process.started_ticks));
         if let Some(Known { owner: Owner { target: Some(target), .. }, server: Some(server), .. }) = before
             && self.serving.has(target)
-            && !self.machine.runs(server.0, server.1)
+            && (self.serving.target_of(server.0, server.1) == Some(target)
+                || !self.machine.runs(server.0, server.1))
         {
             return (Some(target.clone()), Some(*server));
         }

@@ -187,6 +187,21 @@ fn what_outlives_its_server_stays_the_targets_but_not_that_of_an_address_that_mo
 }
 
 #[test]
+fn a_worker_stays_the_targets_when_the_wrapper_that_started_it_ends() {
+    let mut paper = Paper::new();
+    paper.process(200, 1, "/opt/llama-swap|--listen|:9292");
+    paper.listen(Some(200), "[::]:9292");
+    paper.process(201, 200, "bash|start.sh");
+    paper.process(202, 201, "llama-server|--port|5800|-m|x.gguf");
+    let places = [place("swap", None, "127.0.0.1:9292")];
+    let mut owners = Owners::new(paper.machine());
+    assert_eq!(targets(&mut owners, &places, &[202]), some(&["swap"]));
+    paper.end(201);
+    paper.stat(202, 4, "1");
+    assert_eq!(targets(&mut owners, &places, &[202]), some(&["swap"]));
+}
+
+#[test]
 fn without_the_machines_own_process_ids_nothing_is_told() {
     let mut paper = Paper::new();
     paper.process(100, 1, VLLM);

@@ -65,3 +65,15 @@ fn a_server_in_the_same_network_as_the_agent_is_not_taken_for_one_of_a_container
     let places = [place("own", None, "127.0.0.1:11434")];
     assert_eq!(told(&paper, &places, &[100, 300]), some(&["", "own"]));
 }
+
+#[test]
+fn a_port_that_is_forwarded_is_not_taken_for_that_of_a_server_beside_the_container() {
+    let mut paper = machine();
+    paper.process(300, 1, "/usr/bin/ollama|serve");
+    for pid in [51, 100, 200, 300] {
+        paper.hide_files(pid);
+        paper.user(pid, 0);
+    }
+    let places = [place("boxed", Some("ollama"), "127.0.0.1:8080")];
+    assert_eq!(told(&paper, &places, &[100, 300]), some(&["boxed", ""]));
+}

@@ -76,6 +76,20 @@ fn a_server_without_a_port_among_its_arguments_at_an_unusual_one_is_meant_only_i
 }
 
 #[test]
+fn the_parts_of_a_server_do_not_make_it_two() {
+    let mut paper = Paper::new();
+    paper.process(100, 1, "/opt/LM Studio/lm-studio");
+    paper.process(101, 100, "/opt/LM Studio/lm-studio --type=utility");
+    for pid in [100, 101] {
+        paper.user(pid, 1000);
+        paper.hide_files(pid);
+    }
+    paper.open(None, "127.0.0.1:1234", 1000, None);
+    let places = [place("studio", Some("lm_studio"), "127.0.0.1:1234")];
+    assert_eq!(told(&paper, &places, &[100, 101]), some(&["studio", "studio"]));
+}
+
+#[test]
 fn where_processes_are_hidden_altogether_nothing_is_told() {
     let paper = machine();
     for pid in [100, 101] {
