@@ -86,3 +86,30 @@ impl<T: Send + 'static> Aside<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_hangs_owes_until_it_answers_and_a_panic_is_told() {
+        let (release, held) = mpsc::channel::<()>();
+        let mut aside = Aside::default();
+        let limit = Duration::from_millis(20);
+        assert!(!aside.owes());
+        let late = aside.ask("test", limit, move || held.recv().is_ok()).await;
+        assert_eq!(late, Err(NoAnswer::Late(limit)));
+        assert!(aside.owes() && matches!(aside.ask("test", limit, || true).await, Err(NoAnswer::Late(_))));
+        release.send(()).unwrap();
+        while aside.owes() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let whole = Duration::from_secs(30);
+        assert_eq!(aside.ask("test", whole, || true).await, Ok(true));
+        let lost = aside.ask("test", whole, || panic!("the panic of a thread, which this test wants")).await;
+        assert!(matches!(lost, Err(NoAnswer::Lost(_))), "{lost:?}");
+        assert_eq!(aside.ask("test", whole, || true).await, Ok(true));
+    }
+}

@@ -23,6 +23,7 @@ mod page;
 mod real_clock;
 mod real_discover;
 mod real_fakes;
+mod real_host;
 mod real_llama_cpp;
 mod real_main_job;
 mod real_nvml;

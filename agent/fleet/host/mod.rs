@@ -33,6 +33,7 @@ pub(super) struct Host {
     cpu_use_ratio: Option<f64>,
     meters: BTreeMap<String, Meter>,
     kills: Option<u64>,
+    kills_by_group: BTreeMap<String, u64>,
     killed: Option<Killed>,
 }
 
@@ -46,9 +47,11 @@ struct Looked {
 }
 
 /// Processes that were killed for want of memory: how many, with no long quiet between.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Killed {
     count: u64,
+    /// The group with a limit that the last of them was in.
+    group: Option<String>,
     when: Instant,
     at: Timestamp,
 }
@@ -94,7 +97,7 @@ impl Host {
             cpu_seconds: self.cpu_seconds,
             cpu_use_ratio: self.cpu_use_ratio,
             memory: sample.memory,
-            oom_killed_at: self.killed.map(|killed| killed.at),
+            oom_killed_at: self.killed.as_ref().map(|killed| killed.at),
             pressure: sample.pressure.clone(),
             cgroups: sample.cgroups.clone(),
             folders: sample.folders.clone(),
@@ -114,8 +117,8 @@ impl Host {
 
     fn notes(&self, now: Instant) -> Vec<Note> {
         let Ok(sample) = self.current(now) else { return Vec::new() };
-        let lately = self.killed.filter(|killed| now.saturating_duration_since(killed.when) < KILLED_LATELY);
-        let mut notes = warnings::of(sample, lately.map(|killed| killed.count));
+        let lately = self.killed_lately(now).map(|killed| (killed.count, killed.group.as_deref()));
+        let mut notes = warnings::of(sample, lately);
         notes.extend(sample.notes.iter().cloned());
         notes
     }
@@ -134,16 +137,31 @@ impl Host {
                 None => {}
             }
         }
+        self.count_kills(sample, now, at);
+    }
+
+    fn count_kills(&mut self, sample: &HostSample, now: Instant, at: Timestamp) {
+        let groups = sample.cgroups.iter().filter_map(|group| Some((group.cgroup.clone(), group.oom_kills?)));
+        let before = std::mem::replace(&mut self.kills_by_group, groups.collect());
+        let is_new =
+            |(group, kills): &(&String, &u64)| before.get(*group).is_some_and(|before| before < *kills);
+        let group = self.kills_by_group.iter().find(is_new).map(|(group, _)| group.clone());
         let kills = kills(sample);
-        if let (Some(before), Some(now_killed)) = (self.kills, kills)
-            && now_killed > before
+        if let (Some(before), Some(all)) = (self.kills, kills)
+            && all > before
         {
-            let lately =
-                self.killed.filter(|killed| now.saturating_duration_since(killed.when) < KILLED_LATELY);
-            let count = lately.map_or(0, |killed| killed.count).saturating_add(now_killed - before);
-            self.killed = Some(Killed { count, when: now, at });
+            let lately = self.killed_lately(now);
+            let count = lately.map_or(0, |killed| killed.count).saturating_add(all - before);
+            // Of several, only a group that all were in is named.
+            let group =
+                group.filter(|group| lately.is_none_or(|killed| killed.group.as_ref() == Some(group)));
+            self.killed = Some(Killed { count, group, when: now, at });
         }
         self.kills = kills.or(self.kills);
+    }
+
+    fn killed_lately(&self, now: Instant) -> Option<&Killed> {
+        self.killed.as_ref().filter(|killed| now.saturating_duration_since(killed.when) < KILLED_LATELY)
     }
 }
 

@@ -67,7 +67,8 @@ fn in_a_container_the_kills_of_neighbours_are_not_its_own() {
     let (mut host, start) = (Host::default(), Instant::now());
     look(&mut host, sample(1, Some(0)), start);
     assert!(look(&mut host, sample(5, Some(0)), start).is_empty());
-    assert_eq!(look(&mut host, sample(5, Some(1)), start).len(), 1);
+    let news = look(&mut host, sample(5, Some(1)), start);
+    assert!(news[0].text.ends_with(": 1 process, within this container"), "{news:?}");
 }
 
 #[test]
@@ -93,4 +94,21 @@ fn energy_goes_on_over_a_look_that_failed() {
     look(&mut host, energy(1000.0), start + EVERY * 2);
     let view = host.view(start + EVERY * 2).unwrap();
     assert_eq!((view.energy[0].joules, view.energy[0].watts), (263_143.0, Some(1143.0 / 30.0)));
+}
+
+#[test]
+fn a_kill_names_the_service_whose_limit_it_was() {
+    let group = |name: &str, kills| CgroupSample {
+        cgroup: name.into(),
+        oom_kills: Some(kills),
+        ..CgroupSample::default()
+    };
+    let sample = |all, a, b| HostSample { cgroups: vec![group("/a", a), group("/b", b)], ..killed(all) };
+    let (mut host, start) = (Host::default(), Instant::now());
+    look(&mut host, sample(4, 1, 3), start);
+    let news = look(&mut host, sample(5, 1, 4), start);
+    assert!(news[0].text.ends_with(": 1 process, within /b"), "{news:?}");
+    look(&mut host, sample(6, 2, 4), start);
+    let notes = host.view(start).unwrap().notes;
+    assert!(notes[0].text.ends_with(": 2 processes"), "they were in two: {notes:?}");
 }

@@ -13,10 +13,11 @@ const DISK_LEFT_BYTES: u64 = 10 << 30;
 /// about one percent.
 const MEMORY_LEFT: f64 = 0.03;
 
-/// The warnings of a look; `killed`: processes killed lately for want of memory.
-pub(super) fn of(sample: &HostSample, killed: Option<u64>) -> Vec<Note> {
+/// The warnings of a look; `killed`: processes killed lately for want of memory, and the group with a
+/// limit that they were in.
+pub(super) fn of(sample: &HostSample, killed: Option<(u64, Option<&str>)>) -> Vec<Note> {
     let mut notes = Vec::new();
-    notes.extend(killed.map(kills));
+    notes.extend(killed.map(|(count, group)| kills(count, group)));
     notes.extend(memory(&sample.memory));
     notes.extend(sample.cgroups.iter().filter_map(limit));
     let mut told: Vec<Disk> = Vec::new();
@@ -33,11 +34,12 @@ pub(super) fn of(sample: &HostSample, killed: Option<u64>) -> Vec<Note> {
     notes
 }
 
-fn kills(count: u64) -> Note {
+fn kills(count: u64, group: Option<&str>) -> Note {
+    let within = group.map(|group| format!(", within {}", whose(group))).unwrap_or_default();
     let processes = if count == 1 { "process" } else { "processes" };
     Note::warning(
         "oom_kill",
-        format!("killed for want of memory (OOM) in the last 10 minutes: {count} {processes}"),
+        format!("killed for want of memory (OOM) in the last 10 minutes: {count} {processes}{within}"),
         Some(
             "see which by `journalctl -k --grep 'Killed process'`; a smaller model, context or number of slots needs less",
         ),
@@ -66,7 +68,7 @@ fn memory(memory: &HostMemory) -> Option<Note> {
 fn limit(group: &CgroupSample) -> Option<Note> {
     let (limit, used) = (group.limit_bytes?, group.used_bytes?);
     let left = limit.saturating_sub(used.saturating_sub(group.page_cache_bytes?));
-    let whose = if group.cgroup == "/" { "this container" } else { &group.cgroup };
+    let whose = whose(&group.cgroup);
     is_less(left, limit, MEMORY_LEFT).then(|| {
         Note::warning(
             "memory_limit_nearly_reached",
@@ -80,6 +82,11 @@ fn limit(group: &CgroupSample) -> Option<Note> {
             ),
         )
     })
+}
+
+/// A control group in words.
+fn whose(group: &str) -> &str {
+    if group == "/" { "this container" } else { group }
 }
 
 fn hangs(folder: &FolderSample) -> Option<Note> {
@@ -124,7 +131,7 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     fn codes(sample: &HostSample, killed: Option<u64>) -> Vec<String> {
-        of(sample, killed).into_iter().map(|note| note.code).collect()
+        of(sample, killed.map(|count| (count, None))).into_iter().map(|note| note.code).collect()
     }
 
     fn memory(available: u64, swap: u64, swap_free: u64) -> HostSample {
