@@ -50,6 +50,7 @@ fn each_card_tells_what_its_driver_tells_and_nothing_else() {
         "jetson-orin",
         "jetson-thor",
         "jetson-zeros",
+        "v100-retired",
         "vgpu",
         "wsl2",
     ] {

@@ -77,7 +77,7 @@ class Card:
             for counter, counter_name in enumerate(["volatile", "aggregate"]):
                 path = f"ecc.{kind_name}.{counter_name}"
                 self.ask("TotalEccErrors", lambda: self.told.number(f"{path}.total"), kind, counter)
-                for location, name in {2: "dram", 7: "sram"}.items():
+                for location, name in {0: "l1", 1: "l2", 2: "dram", 3: "register", 6: "cbu", 7: "sram"}.items():
                     want = lambda: self.told.number(f"{path}.{name}")
                     self.ask("MemoryErrorCounter", want, kind, counter, location)
         for cause, name in enumerate(["single_bit", "double_bit"]):
