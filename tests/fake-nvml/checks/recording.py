@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
 from expected import Refused, Told, fill
 
@@ -19,8 +20,11 @@ ZERO_UNLESS_STATED = {"memory_reserved", "memory_utilization", "mig_max", "pci_d
 def main(*scenarios):
     compared = 0
     for path in scenarios:
-        environment = {**os.environ, "OPSAGENT_FAKE_NVML_SCENARIO": path}
-        done = subprocess.run(["./record"], env=environment, check=True, capture_output=True, text=True)
+        with tempfile.NamedTemporaryFile("w") as clock:
+            clock.write("0")
+            clock.flush()
+            files = {"OPSAGENT_FAKE_NVML_SCENARIO": path, "OPSAGENT_FAKE_NVML_CLOCK": clock.name}
+            done = subprocess.run(["./record"], env=os.environ | files, check=True, capture_output=True, text=True)
         recorded = json.loads(done.stdout)
         with open(path, encoding="utf-8") as file:
             played = json.load(file)
