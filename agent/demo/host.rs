@@ -74,6 +74,7 @@ impl DemoHost {
                 available_bytes: Some(64 * GIB - gib(used)),
                 free_bytes: Some(gib(6.5)),
                 page_cache_bytes: Some(gib(57.0 - used)),
+                zfs_cache_bytes: None,
                 swap_total_bytes: Some(8 * GIB),
                 swap_free_bytes: Some(8 * GIB),
                 swapped_in_bytes: Some(0),

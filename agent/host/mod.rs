@@ -119,7 +119,8 @@ impl Source for Host {
         let meminfo = self.text("meminfo", &mut notes);
         // Its counts are few and not everywhere: without it nothing is said.
         let vmstat = files::text(&self.procfs.join("vmstat")).unwrap_or_default();
-        let memory = memory::memory(&meminfo, &vmstat, procfs::page_size());
+        let arcstats = files::text(&self.procfs.join("spl/kstat/zfs/arcstats")).unwrap_or_default();
+        let memory = memory::memory(&meminfo, &vmstat, &arcstats, procfs::page_size());
         let tree = cgroup::Tree::of(&self.sysfs);
         let own = tree.as_ref().and_then(|tree| tree.own(memory.total_bytes));
         if own.is_some() {

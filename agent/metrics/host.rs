@@ -22,6 +22,8 @@ metrics! {
         memory_free_bytes: Gauge [],
         /// Files held in memory in bytes (Cached + Buffers - Shmem): models that are mapped are here. The kernel gives it up for programs.
         memory_page_cache_bytes: Gauge [],
+        /// The part of ZFS's own cache that it gives up for programs in bytes (size - c_min of its arcstats): the kernel counts it neither as available nor as files. No series without ZFS.
+        memory_zfs_cache_bytes: Gauge [],
         /// Swap in bytes (SwapTotal); 0 where there is none.
         swap_total_bytes: Gauge [],
         /// Swap that is free in bytes (SwapFree).
@@ -52,7 +54,7 @@ metrics! {
         disk_used_bytes: Gauge ["folder"],
         /// Bytes that a user who is not root may still write to the filesystem that holds a folder of models (statvfs).
         disk_available_bytes: Gauge ["folder"],
-        /// Energy that a part of the processor took in joules, since its meter was last at zero when the agent first read it (RAPL: package-0, package-0-dram, package-0-core, psys and the like). A package's parts are in its own count, but for dram on servers; psys is the whole machine: do not add them up.
+        /// Energy that a part of the processor took in joules, on from what its meter (RAPL) showed when the agent first read it: package-0, package-0-dram, package-0-core, psys and the like. A package's parts are in its own count, but for dram on servers; psys is the whole machine: do not add them up.
         energy_joules_total: Counter ["domain"],
     }
 }
@@ -81,6 +83,7 @@ impl<'a> Host<'a> {
         self.memory_available_bytes.set([], count(memory.available_bytes));
         self.memory_free_bytes.set([], count(memory.free_bytes));
         self.memory_page_cache_bytes.set([], count(memory.page_cache_bytes));
+        self.memory_zfs_cache_bytes.set([], count(memory.zfs_cache_bytes));
         self.swap_total_bytes.set([], count(memory.swap_total_bytes));
         self.swap_free_bytes.set([], count(memory.swap_free_bytes));
         self.swapped_in_bytes_total.set([], count(memory.swapped_in_bytes));

@@ -84,6 +84,9 @@ pub struct HostMemory {
     /// Files held in memory, in bytes (`Cached` + `Buffers` - `Shmem`): models that are mapped are
     /// here. The kernel gives it up for programs; a model then runs at the speed of its disk.
     pub page_cache_bytes: Option<u64>,
+    /// The part of ZFS's own cache that it gives up for programs, in bytes (`size` - `c_min` of its
+    /// `arcstats`). The kernel counts it neither as available nor as files.
+    pub zfs_cache_bytes: Option<u64>,
     /// Swap in all, in bytes (`SwapTotal`). Zero: there is none.
     pub swap_total_bytes: Option<u64>,
     /// Swap that is free, in bytes (`SwapFree`).

@@ -75,8 +75,9 @@ impl HostView {
         (!watts.is_empty()).then(|| watts.iter().sum())
     }
 
-    /// Memory that is not available for programs, in bytes.
+    /// Memory that is not available for programs, in bytes. What ZFS would give up is available.
     pub fn memory_used_bytes(&self) -> Option<u64> {
-        Some(self.memory.total_bytes?.saturating_sub(self.memory.available_bytes?))
+        let available = self.memory.available_bytes?.saturating_add(self.memory.zfs_cache_bytes.unwrap_or(0));
+        Some(self.memory.total_bytes?.saturating_sub(available))
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use opsagent::demo;
 use opsagent::fleet::Fleet;
+use opsagent::host::Source;
 use opsagent::poll::PollServer;
 use opsagent::sample::ServerState;
 use opsagent::view::{AgentView, TargetView, View};
@@ -118,4 +119,12 @@ async fn two_runs_are_the_same_but_for_the_clock_on_the_wall() {
         models.map(|model| (model.name, model.loaded, model.slots_busy, model.totals)).collect()
     };
     assert_eq!(facts(play(200).await), facts(play(200).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_host_of_the_demo_says_that_it_is_one() {
+    let host = demo::DemoHost::default();
+    let places = host.places();
+    assert_eq!(host.look(&places).name.as_deref(), Some("demo-host"));
+    assert!(places.folders.iter().all(|folder| folder.name.starts_with("/demo/")), "{places:?}");
 }

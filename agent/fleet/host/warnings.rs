@@ -49,6 +49,7 @@ fn kills(count: u64, group: Option<&str>) -> Note {
 fn memory(memory: &HostMemory) -> Option<Note> {
     let (total, available) = (memory.total_bytes?, memory.available_bytes?);
     let (swap, swap_free) = (memory.swap_total_bytes?, memory.swap_free_bytes?);
+    let available = available.saturating_add(memory.zfs_cache_bytes.unwrap_or(0));
     let is_out = is_less(available, total, MEMORY_LEFT);
     let swap_is_out = swap == 0 || is_less(swap_free, swap, MEMORY_LEFT);
     (is_out && swap_is_out).then(|| {
@@ -151,6 +152,9 @@ mod tests {
         assert_eq!(codes(&memory(2 * GIB, 8 * GIB, 0), None), ["memory_nearly_out"]);
         assert!(codes(&memory(2 * GIB, 8 * GIB, 4 * GIB), None).is_empty(), "there is swap yet");
         assert!(codes(&memory(3 * GIB, 0, 0), None).is_empty());
+        let mut zfs = memory(2 * GIB, 0, 0);
+        zfs.memory.zfs_cache_bytes = Some(5 * GIB);
+        assert!(codes(&zfs, None).is_empty(), "what ZFS gives up is not out");
         assert!(codes(&HostSample::default(), None).is_empty(), "nothing is known");
         assert_eq!(codes(&memory(50 * GIB, 0, 0), Some(2)), ["oom_kill"]);
     }

@@ -229,6 +229,7 @@ fn host() -> HostView {
             available_bytes: Some(181 * GIB),
             free_bytes: Some(12 * GIB),
             page_cache_bytes: Some(160 * GIB),
+            zfs_cache_bytes: Some(9 * GIB),
             swap_total_bytes: Some(8 * GIB),
             swap_free_bytes: Some(7 * GIB),
             swapped_in_bytes: Some(4096),
