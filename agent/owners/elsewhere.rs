@@ -61,8 +61,10 @@ impl<'a> Networks<'a> {
                 // Of another user's process the name is hidden, the rest is not; all of them are too many.
                 None => kind_of(process).is_some(),
             };
-            let network =
-                |process: &Process| Network { pid: process.pid, addresses: machine.addresses(process.pid) };
+            let network = |process: &Process| Network {
+                pid: process.pid,
+                addresses: machine.addresses(Some(process.pid)),
+            };
             processes.iter().filter(other).take(MOST).map(network).collect()
         })
     }

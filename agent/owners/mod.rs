@@ -87,21 +87,27 @@ impl Owners {
     /// an id that is none) is left out; so is all, where ids here are not the machine's own (a container
     /// without the host's processes): the same number would be another process.
     ///
-    /// Asked often, it is cheap: one look at each process and at the sockets that listen. All
-    /// processes are looked at only when a target's socket changed.
+    /// Asked often, it is cheap: one look at each process and server. Sockets are looked at when a process is
+    /// new, and all processes only when a target's socket or server changed.
     pub fn of(&mut self, places: &[Place], pids: &[u32]) -> BTreeMap<u32, Owner> {
         let now = Instant::now();
         self.known.retain(|_, known| now.saturating_duration_since(known.asked) < REMEMBERED);
         if pids.is_empty() || !self.can_tell() {
             return BTreeMap::new();
         }
-        self.serving.look(&self.machine, places, now);
+        let birth = |pid: &u32| Some((*pid, self.machine.birth(*pid)?));
+        let there: Vec<(u32, (u32, u64))> = pids.iter().filter_map(birth).collect();
+        let is_new = |(pid, (parent, started)): &(u32, (u32, u64))| {
+            self.known.get(&(*pid, *started)).is_none_or(|known| known.parent != *parent)
+        };
+        let news = there.iter().any(is_new);
+        self.serving.look(&self.machine, places, news, now);
         self.folders.keep(places);
-        pids.iter().filter_map(|pid| Some((*pid, self.owner(*pid, now)?))).collect()
+        let owner = |(pid, (parent, started))| Some((pid, self.owner(pid, parent, started, now)?));
+        there.into_iter().filter_map(owner).collect()
     }
 
-    fn owner(&mut self, pid: u32, now: Instant) -> Option<Owner> {
-        let (parent, started) = self.machine.birth(pid)?;
+    fn owner(&mut self, pid: u32, parent: u32, started: u64, now: Instant) -> Option<Owner> {
         let generation = self.serving.generation;
         let before = self.known.get_mut(&(pid, started));
         if let Some(known) = before
@@ -110,7 +116,7 @@ impl Owners {
             known.asked = now;
             return Some(known.owner.clone());
         }
-        let process = self.machine.process(pid)?;
+        let process = self.machine.process(pid).filter(|process| process.started_ticks == started)?;
         let (target, server) = self.target(&process);
         let owner = Owner { target, program: program::shown(&process) };
         let known = Known { owner: owner.clone(), server, parent, generation, asked: now };

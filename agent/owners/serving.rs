@@ -9,6 +9,10 @@ use super::elsewhere::Networks;
 use super::{Place, unseen};
 use crate::procs::{Machine, Process, Socket, accepts, is_own};
 
+/// The table of sockets takes the kernel some milliseconds. While the servers go on and no process is new,
+/// it would tell of a change that hardly ever comes: one that gave its socket away.
+const SOCKETS_AGAIN: Duration = Duration::from_secs(15);
+
 /// The sockets of this network tell of nearly all that changes; a server in a container may be
 /// another one without any of them changing, so every so often all is looked at anew.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -26,6 +30,9 @@ pub(super) struct Serving {
     sockets: Vec<Socket>,
     /// The target of each process that holds its socket, with that process's start.
     servers: BTreeMap<u32, (u64, String)>,
+    /// When the table of sockets was read.
+    read: Option<Instant>,
+    /// When all was looked at.
     looked: Option<Instant>,
 }
 
@@ -41,16 +48,24 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Serving {
-    /// Looks who serves. Sockets and processes that are as they were spare the look at every process.
-    pub(super) fn look(&mut self, machine: &Machine, places: &[Place], now: Instant) {
+    /// Looks who serves: at as little as tells that nothing changed. `news`: a process is asked for that was
+    /// not before; its server may be new too.
+    pub(super) fn look(&mut self, machine: &Machine, places: &[Place], news: bool, now: Instant) {
+        let within = |at: Option<Instant>, time: Duration| {
+            at.is_some_and(|at| now.saturating_duration_since(at) < time)
+        };
+        let go_on = self.servers.iter().all(|(pid, (started, _))| machine.runs(*pid, *started));
+        let same = self.places == places && go_on && within(self.looked, AGAIN);
+        if same && !news && within(self.read, SOCKETS_AGAIN) {
+            return;
+        }
         let mut sockets = machine.sockets(None).unwrap_or_default();
         let leads_here = |socket: &Socket, place: &Place| {
             place.addresses.iter().any(|address| accepts(socket.address, *address))
         };
         sockets.retain(|socket| places.iter().any(|place| leads_here(socket, place)));
-        let alive = |(pid, server): (&u32, &(u64, String))| machine.runs(*pid, server.0);
-        let fresh = self.looked.is_some_and(|looked| now.saturating_duration_since(looked) < AGAIN);
-        if fresh && self.places == places && self.sockets == sockets && self.servers.iter().all(alive) {
+        self.read = Some(now);
+        if same && self.sockets == sockets {
             return;
         }
         self.servers = find(machine, places, &sockets);

@@ -19,8 +19,12 @@ pub(super) fn server<'a>(
     let port = wanted.socket.address.port();
     let own = machine.own_network();
     let in_its_network = |pid: u32| match wanted.elsewhere {
-        Some(ip) => machine.addresses(pid).contains(&ip),
-        None => machine.network(pid).is_none_or(|name| Some(name) == own),
+        Some(ip) => machine.addresses(Some(pid)).contains(&ip),
+        None => match machine.network(pid) {
+            Some(name) => Some(name) == own,
+            // The name of another user's network is hidden, its addresses are not.
+            None => machine.addresses(Some(pid)) == machine.addresses(None),
+        },
     };
     let candidates: Vec<(&Process, &Kind)> = processes
         .iter()

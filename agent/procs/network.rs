@@ -23,10 +23,10 @@ impl Machine {
         std::fs::read_link(self.root.join("self/ns/net")).ok()
     }
 
-    /// The addresses of the network that a process lives in, loopback left out: that is another in
-    /// each. Empty where they cannot be seen.
-    pub fn addresses(&self, pid: u32) -> Vec<IpAddr> {
-        let net = self.net(Some(pid));
+    /// The addresses of the agent's own network, or of the one that a process lives in; loopback left
+    /// out, which is another in each. Empty where they cannot be seen.
+    pub fn addresses(&self, of: Option<u32>) -> Vec<IpAddr> {
+        let net = self.net(of);
         let open = |name: &str| File::open(net.join(name)).map(|file| BufReader::new(file.take(MOST))).ok();
         let lines = |name: &str| open(name).into_iter().flat_map(|file| file.lines().map_while(Result::ok));
         let mut found: Vec<IpAddr> = Vec::new();
@@ -70,17 +70,18 @@ mod tests {
         std::fs::write(net.join("if_inet6"), v6).unwrap();
         let machine = Machine::at(root.path());
         let wanted: Vec<IpAddr> = vec!["172.17.0.2".parse().unwrap(), "fd00::2".parse().unwrap()];
-        assert_eq!(machine.addresses(7), wanted);
-        assert_eq!(machine.addresses(8), Vec::<IpAddr>::new());
+        assert_eq!(machine.addresses(Some(7)), wanted);
+        assert_eq!(machine.addresses(Some(8)), Vec::<IpAddr>::new());
     }
 
     #[test]
     fn this_machines_addresses_are_read_as_the_kernel_writes_them() {
         let machine = Machine::here();
-        let mut own = machine.addresses(std::process::id());
+        let mut own = machine.addresses(Some(std::process::id()));
         // One of a link alone can be bound to only together with the link's name.
         own.retain(|ip| !matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local()));
         assert!(own.iter().all(|address| super::super::is_own(*address)), "{own:?}");
-        assert!(machine.network(std::process::id()).is_some());
+        assert_eq!(machine.addresses(None), machine.addresses(Some(std::process::id())));
+        assert_eq!(machine.network(std::process::id()), machine.own_network());
     }
 }

@@ -1,6 +1,7 @@
 //! Whose the processes on a GPU are, on machines of paper: one rule a test.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use opsagent::owners::{Owner, Owners, Place};
 
@@ -163,6 +164,22 @@ fn all_processes_are_looked_at_again_only_when_a_targets_socket_or_server_change
     paper.process(103, 1, "python3|-m|http.server");
     paper.listen(Some(103), "127.0.0.1:8000");
     assert_eq!(targets(&mut owners, &places, &[103]), some(&["engine"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_gives_its_socket_away_is_seen_within_a_while() {
+    let mut paper = Paper::new();
+    paper.process(100, 1, VLLM);
+    paper.listen(Some(100), "127.0.0.1:8000");
+    paper.process(200, 1, VLLM);
+    let places = [place("engine", None, "127.0.0.1:8000")];
+    let mut owners = Owners::new(paper.machine());
+    assert_eq!(targets(&mut owners, &places, &[100, 200]), some(&["engine", ""]));
+    paper.hide_files(100);
+    paper.listen(Some(200), "127.0.0.1:8000");
+    assert_eq!(targets(&mut owners, &places, &[100, 200]), some(&["engine", ""]), "not looked at");
+    tokio::time::advance(Duration::from_secs(20)).await;
+    assert_eq!(targets(&mut owners, &places, &[100, 200]), some(&["", "engine"]));
 }
 
 #[test]

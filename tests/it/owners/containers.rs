@@ -64,6 +64,13 @@ fn a_server_in_the_same_network_as_the_agent_is_not_taken_for_one_of_a_container
     paper.listen(Some(300), "0.0.0.0:11434");
     let places = [place("own", None, "127.0.0.1:11434")];
     assert_eq!(told(&paper, &places, &[100, 300]), some(&["", "own"]));
+    // Neither is it without root, where only the addresses tell the networks apart.
+    for pid in [100, 200, 300] {
+        paper.hide_files(pid);
+        paper.user(pid, 0);
+        std::fs::remove_file(paper.file(&format!("{pid}/ns/net"))).unwrap();
+    }
+    assert_eq!(told(&paper, &places, &[100, 300]), some(&["", "own"]));
 }
 
 #[test]
