@@ -14,6 +14,7 @@ pub mod kernel_log;
 mod nvml;
 pub mod pci;
 pub mod replay;
+pub mod words;
 pub mod xid;
 
 pub use devices::any_device;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 mod asking;
 mod fake;
+mod gpus;
 mod running;
 mod table;
 mod verbs;

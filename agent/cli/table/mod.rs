@@ -5,8 +5,9 @@ use anstyle::Style;
 
 use super::grid::{Cell, Column, Grid};
 use super::{style, text, words};
-use crate::view::{BackendView, CardView, Health, View};
+use crate::view::{Health, View};
 
+mod gpu;
 mod host;
 mod summary;
 mod target;
@@ -48,7 +49,7 @@ pub fn render(view: &View, lost: &[Lost], width: usize) -> String {
     } else {
         target::table(view, width, &mut lines);
     }
-    gpus(view, width, &mut lines);
+    gpu::gpus(view, width, &mut lines);
     host::hosts(view, width, &mut lines);
     lines.push(String::new());
     lines.join("\n")
@@ -113,65 +114,6 @@ fn nothing(view: &View, width: usize, lines: &mut Vec<String>) {
     ] {
         lines.extend(block(style::PLAIN, "- ", how, width));
     }
-}
-
-fn gpus(view: &View, width: usize, lines: &mut Vec<String>) {
-    let failed: Vec<_> = view.gpus.backends.iter().filter(|backend| !backend.up).collect();
-    // Where one vendor's cards are read, it is no news that another's driver is missing.
-    let failed = failed.into_iter().filter(|backend| view.gpus.cards.is_empty() || !has_no_driver(backend));
-    let failed: Vec<_> = failed.collect();
-    if view.gpus.cards.is_empty() && failed.is_empty() {
-        return;
-    }
-    lines.push(String::new());
-    let fixed = Column::fixed("");
-    let mut grid = Grid::new([fixed, Column::flexible("", 8), fixed, fixed, fixed.goes(1), fixed.goes(2)]);
-    for card in &view.gpus.cards {
-        grid.push(card_cells(card));
-    }
-    grid.drop_columns_of("");
-    grid.drop_columns_to_fit(width);
-    lines.extend(grid.lines(width, style::PLAIN).1);
-    for backend in failed {
-        let why = backend.error.as_deref().or(backend.reason.as_deref()).unwrap_or("no reason told");
-        let (looks, what) = if has_no_driver(backend) {
-            (style::DIM, format!("no GPU: {why}"))
-        } else {
-            (style::PLAIN, format!("the GPUs cannot be read by {}: {why}", backend.name))
-        };
-        lines.extend(block(looks, "", &what, width));
-    }
-}
-
-/// Whether nothing of that driver is there, as on any machine without such a card.
-fn has_no_driver(backend: &BackendView) -> bool {
-    backend.reason.as_deref() == Some("no_driver")
-}
-
-fn card_cells(card: &CardView) -> Vec<Cell> {
-    let card = &card.told;
-    let index = card.index.map_or_else(|| "GPU".to_owned(), |index| format!("GPU {index}"));
-    let memory = match (card.memory_used_bytes, card.memory_total_bytes) {
-        (Some(used), Some(total)) => format!("VRAM {}/{} GiB", words::gib(used), words::gib(total)),
-        (Some(used), None) => format!("VRAM {}", words::bytes(used)),
-        (None, Some(total)) => format!("VRAM ?/{} GiB", words::gib(total)),
-        (None, None) => String::new(),
-    };
-    let power = match (card.power_watts, card.power_limit_watts) {
-        (Some(now), Some(limit)) => format!("{now:.0}/{limit:.0} W"),
-        (Some(now), None) => format!("{now:.0} W"),
-        (None, _) => String::new(),
-    };
-    let said = |value: Option<String>| value.unwrap_or_default();
-    let texts = [
-        index,
-        card.name.clone().unwrap_or_else(|| card.vendor.clone()),
-        memory,
-        said(card.temperatures_celsius.get("die").map(|degrees| format!("{degrees:.0} °C"))),
-        power,
-        said(card.utilization_ratio.map(|ratio| format!("{} busy", words::percent(ratio)))),
-    ];
-    texts.iter().map(|text| Cell::new(text)).collect()
 }
 
 /// How many are not shown.

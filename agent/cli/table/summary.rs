@@ -1,9 +1,10 @@
 //! The head: all in one sentence, as a pager shows it.
 
-use super::Lost;
+use super::{Lost, gpu};
 use crate::cli::{style, text, words};
+use crate::gpus::words as words_of;
 use crate::sample::{NoteLevel, ServerState};
-use crate::view::{Health, HostView, TargetView, View};
+use crate::view::{CardView, Health, HostView, TargetView, View};
 
 /// Targets named in the line; the table has all.
 const NAMED: usize = 3;
@@ -50,6 +51,7 @@ fn sentence(view: &View, lost: &[Lost], health: Health) -> String {
         }
         Health::Ok => {}
     }
+    parts.extend(cards(view, health));
     if health == Health::Warning {
         parts.extend(view.hosts.iter().filter_map(host));
     }
@@ -65,6 +67,34 @@ fn sentence(view: &View, lost: &[Lost], health: Health) -> String {
     if parts.is_empty() { fine(view) } else { parts.join("; ") }
 }
 
+/// `GPU 3 (H100) fell off the bus; GPU 1 (H100) needs a look (why)`: those that make it as bad as it is.
+fn cards(view: &View, health: Health) -> Vec<String> {
+    let gpus = &view.gpus;
+    if !matches!(health, Health::Warning | Health::Critical) {
+        return Vec::new();
+    }
+    let ill: Vec<&CardView> = gpus.cards.iter().filter(|card| card.health() == health).collect();
+    let mut parts: Vec<String> = ill.iter().take(NAMED).map(|card| ill_card(card)).collect();
+    parts.extend(super::more(ill.len(), NAMED).map(|more| format!("and {} more", words::count(more, "GPU"))));
+    // Of those expected by their number alone nothing is known, and no row stands for them.
+    let rest = gpus.missing.map_or(0, |missing| (missing as usize).saturating_sub(ill.len()));
+    if health == Health::Critical && rest > 0 {
+        let verb = if rest == 1 { "is" } else { "are" };
+        parts.push(format!("{} of those expected {verb} missing", words::count(rest, "GPU")));
+    }
+    parts
+}
+
+fn ill_card(card: &CardView) -> String {
+    let name = text::fit(&gpu::named(card), NAME);
+    if let Some(fault) = &card.told.fault {
+        return format!("{name} {}", words_of::fault(fault).says);
+    }
+    let mut warnings = card.notes.iter().filter(|note| note.level == NoteLevel::Warning);
+    let why = warnings.next().map(|note| text::fit(&text::clean(&note.text), WHY));
+    format!("{name} needs a look ({})", why.unwrap_or_default())
+}
+
 /// `the host needs a look (why)`, if it does.
 fn host(host: &HostView) -> Option<String> {
     let note = host.notes.iter().find(|note| note.level == NoteLevel::Warning)?;
@@ -75,11 +105,13 @@ fn fine(view: &View) -> String {
     let up = words::count(view.targets.len(), "target");
     let told = view.targets.iter().flat_map(|target| &target.models).filter_map(|model| model.loaded);
     let loaded: Vec<bool> = told.collect();
-    if loaded.is_empty() {
-        return format!("{up} up");
-    }
-    let loaded = loaded.iter().filter(|loaded| **loaded).count();
-    format!("{up} up, {} loaded", words::count(loaded, "model"))
+    let models = (!loaded.is_empty()).then(|| {
+        let loaded = loaded.iter().filter(|loaded| **loaded).count();
+        format!(", {} loaded", words::count(loaded, "model"))
+    });
+    let cards =
+        (!view.gpus.cards.is_empty()).then(|| format!(", {}", words::count(view.gpus.cards.len(), "GPU")));
+    format!("{up} up{}{}", models.unwrap_or_default(), cards.unwrap_or_default())
 }
 
 /// `2 of 3 targets are down: a (why), b (why)`; `of_all`: of how many, if that was not said yet.

@@ -309,8 +309,8 @@ fn lost(now: Timestamp) -> CardView {
             ..xid("79", 1, Some(now - Duration::from_secs(240)))
         }],
         notes: vec![Note::warning(
-            "xid_79",
-            "the driver reported XID 79: the card fell off the bus",
+            "xid",
+            "XID 79 (card has fallen off the bus): the driver cannot reach it over PCI Express any more",
             Some("drain the machine and power it off and on; replace the card if it happens again"),
         )],
         ..CardView::default()
