@@ -20,6 +20,7 @@ mod host;
 mod metrics_page;
 mod owners;
 mod page;
+mod real_cards;
 mod real_clock;
 mod real_discover;
 mod real_fakes;

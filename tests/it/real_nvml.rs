@@ -110,11 +110,15 @@ fn a_driver_that_is_loaded_later_is_found() {
 fn a_card_that_falls_off_the_bus_is_down_and_the_other_goes_on() {
     let agent = Machine::new(&scenario("h100-trouble")).start();
     agent.until(UP);
+    agent.until_listening();
     agent.set_clock(10);
     agent.until(&format!("opsagent_gpu_up{{gpu=\"{SECOND}\"}} 0\n"));
+    agent.until("xid=\"154\"} 1\n");
     let told = agent.until("sensor=\"die\"} 95\n"); // the first may have been read before the clock was set
+    let lines = told.split_inclusive('\n').filter(|line| !line.contains("_timestamp_seconds{"));
+    let told: String = lines.collect();
     assert_golden("nvml/h100-lost.txt", &told);
-    assert_eq!(of(&told, SECOND).len(), 3, "what it is, that it is down and why:\n{told}");
+    assert_eq!(of(&told, SECOND).len(), 5, "what it is, that it is down, why, and its XID:\n{told}");
     assert!(of(&told, FIRST).len() > 8, "{told}");
 
     let mut reset = scenario("h100-trouble");

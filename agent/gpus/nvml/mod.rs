@@ -1,16 +1,37 @@
-//! NVIDIA's cards, by the driver's own library. It is opened at run time, so one build serves
-//! machines with and without a driver.
+//! NVIDIA's cards, by the driver's own library (NVML). It is opened at run time, so one build serves machines
+//! with and without a driver.
+//!
+//! A read asks a card about forty questions, each of which may fail alone: cards, drivers and permissions differ
+//! in what they tell. Nothing here waits for another thread, so a call that never returns holds up its own
+//! thread only.
 
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
-use nvml_wrapper::enum_wrappers::device::TemperatureSensor;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
-use super::{Backend, CardError, GpuError, Gpus, Options};
+use super::{Backend, CardError, Events, GpuError, Gpus, Options};
 use crate::sample::{CardFault, GpuSample};
+
+mod answers;
+mod clocks;
+mod doubt;
+mod events;
+mod fans;
+mod fields;
+mod health;
+mod heat;
+mod identity;
+mod link;
+mod load;
+mod mig;
+mod processes;
+mod raw;
+
+use answers::{Answers, Refusal};
+use identity::{Driver, Memory};
 
 /// The row of the table.
 pub(super) const BACKEND: Backend =
@@ -22,15 +43,22 @@ const LIBRARY: &str = "libnvidia-ml.so.1";
 /// Is there where the kernel's part of the driver is loaded, inside a container too.
 const KERNEL_PART: &str = "/proc/driver/nvidia/version";
 
+/// The library as it is open. It is shut down when the last thread lets go of it; one that hangs in a call
+/// never does, and then it stays open until the process ends.
 struct NvmlGpus {
-    nvml: Nvml,
+    nvml: Arc<Nvml>,
+    driver: Driver,
+    memory: Memory,
 }
 
 fn open(options: &Options) -> Result<Arc<dyn Gpus>, GpuError> {
     let named = options.nvml_library.as_deref();
     let path = named.map_or(OsStr::new(LIBRARY), |path| path.as_os_str());
     match Nvml::builder().lib_path(path).init() {
-        Ok(nvml) => Ok(Arc::new(NvmlGpus { nvml })),
+        Ok(nvml) => {
+            let driver = Driver::ask(&nvml);
+            Ok(Arc::new(NvmlGpus { nvml: Arc::new(nvml), driver, memory: Memory::default() }))
+        }
         Err(NvmlError::LibloadingError(cause)) => {
             Err(missing(named.is_some(), Path::new(KERNEL_PART).exists(), &cause.to_string()))
         }
@@ -63,70 +91,46 @@ impl Gpus for NvmlGpus {
     }
 
     fn read(&self, place: u32) -> Result<GpuSample, CardError> {
-        let driver = self.nvml.sys_driver_version().ok();
         // Handles are asked anew each time: after a reset an old one may be another card's. A card that fell
         // off the bus is still counted but gives no handle.
-        let device = self.nvml.device_by_index(place);
-        device.and_then(|device| look(place, &device, driver)).map_err(|error| match &error {
-            NvmlError::Uninitialized | NvmlError::DriverNotLoaded | NvmlError::LibRmVersionMismatch => {
-                CardError::Driver(translate(&error))
+        match self.nvml.device_by_index(place) {
+            Ok(device) => self.look(place, &device),
+            Err(NvmlError::InvalidArg) => {
+                Err(CardError::Card(CardFault::new("gone", "the driver no longer lists it")))
             }
-            NvmlError::GpuLost => CardError::Card(CardFault::new("lost", "it fell off the bus")),
-            _ => CardError::Card(CardFault::new("other", error.to_string())),
-        })
+            Err(error) => Err(Refusal::from(error).of_all()),
+        }
+    }
+
+    fn events(&self) -> Option<Box<dyn Events>> {
+        events::listen(&self.nvml)
     }
 }
 
-/// One card. Each question may fail alone: cards and drivers differ in what they tell.
-///
-/// # Errors
-/// The card does not say who it is, as one that is lost.
-fn look(index: u32, device: &Device<'_>, driver: Option<String>) -> Result<GpuSample, NvmlError> {
-    let pci = device.pci_info().ok().map(|pci| pci.bus_id).filter(|bus_id| !bus_id.is_empty());
-    let uuid = match device.uuid() {
-        Ok(uuid) => uuid,
-        Err(NvmlError::NotSupported | NvmlError::FailedToLoadSymbol(_)) => String::new(),
-        Err(error) => return Err(error),
-    };
-    let nameless = || pci.clone().unwrap_or_else(|| format!("index-{index}"));
-    // Boards that share the system's memory refuse, or say that they have none: both are "not told".
-    let memory = device.memory_info().ok().filter(|memory| memory.total > 0);
-    let mut card = GpuSample {
-        uuid: if uuid.is_empty() { nameless() } else { uuid },
-        index: Some(index),
-        name: device.name().ok(),
-        vendor: "nvidia".into(),
-        driver,
-        vbios: device.vbios_version().ok(),
-        utilization_ratio: device.utilization_rates().ok().map(|rates| f64::from(rates.gpu) / 100.0),
-        memory_total_bytes: memory.as_ref().map(|memory| memory.total),
-        memory_used_bytes: memory.as_ref().map(|memory| memory.used),
-        memory_free_bytes: memory.as_ref().map(|memory| memory.free),
-        temperatures_celsius: told(device.temperature(TemperatureSensor::Gpu))
-            .map(|celsius| ("die".to_owned(), f64::from(celsius)))
-            .into_iter()
-            .collect(),
-        power_watts: told(device.power_usage()).map(from_milli),
-        power_limit_watts: told(device.enforced_power_limit()).map(from_milli),
-        energy_joules: told(device.total_energy_consumption()).map(|millijoules| millijoules as f64 / 1000.0),
-        pci,
-        ..GpuSample::default()
-    };
-    // Idle is believed of a card that tells something else, too.
-    if card.memory_total_bytes.is_none() && card.temperatures_celsius.is_empty() && card.power_watts.is_none()
-    {
-        card.utilization_ratio = card.utilization_ratio.filter(|ratio| *ratio > 0.0);
+impl NvmlGpus {
+    /// The whole story of one card.
+    ///
+    /// # Errors
+    /// The card does not say who it is, or is lost on the way: half a story is none.
+    fn look(&self, place: u32, device: &Device<'_>) -> Result<GpuSample, CardError> {
+        let still = self.memory.still(device, place, &self.driver)?;
+        let mut card = GpuSample { index: Some(place), ..still.card.clone() };
+        let mut answers = Answers::default();
+        let (told, card_now) = (&mut answers, &mut card);
+        let fields = fields::Fields::of_card(device)?;
+        load::read(device, told, card_now)?;
+        heat::read(device, &fields, told, card_now)?;
+        clocks::read(device, &fields, told, card_now)?;
+        health::read(device, &fields, told, card_now)?;
+        link::read(device, still.links, &fields, told, card_now)?;
+        fans::read(device, still.fans, told, card_now)?;
+        card_now.persistence = told.told("persistence", device.is_in_persistent_mode())?;
+        let instances = mig::read(device, told, card_now)?;
+        processes::read(device, &instances, &still, told, card_now)?;
+        doubt::weigh(told, card_now);
+        card.untold.append(&mut answers.untold);
+        Ok(card)
     }
-    Ok(card)
-}
-
-/// A reading that no card in operation has as zero. Some Jetsons succeed with zeros where they know nothing.
-fn told<T: Default + PartialEq>(reading: Result<T, NvmlError>) -> Option<T> {
-    reading.ok().filter(|value| *value != T::default())
-}
-
-fn from_milli(value: u32) -> f64 {
-    f64::from(value) / 1000.0
 }
 
 fn translate(error: &NvmlError) -> GpuError {

@@ -161,6 +161,13 @@ impl Agent {
         trace.lines().filter(|line| *line == function).count()
     }
 
+    /// The driver's events are listened to: those that come from now on are heard.
+    pub fn until_listening(&self) {
+        while self.asked("nvmlEventSetWait_v2") == 0 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// What `/metrics` says of the GPUs: the series, without how long reads took and how many failed, and
     /// without the XIDs that never came, which are the same twenty zeros of every card.
     pub fn gpus(&self) -> String {
