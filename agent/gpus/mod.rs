@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use crate::sample::{CardFault, GpuSample, XidEvent};
 
+mod amd;
 mod devices;
+mod drm;
+mod intel;
 pub mod kernel_log;
 mod nvml;
 pub mod pci;
@@ -159,7 +162,7 @@ impl Backend {
 }
 
 /// Every backend that looks at real cards.
-pub const BACKENDS: &[Backend] = &[nvml::BACKEND];
+pub const BACKENDS: &[Backend] = &[nvml::BACKEND, amd::BACKEND, intel::BACKEND];
 
 #[cfg(test)]
 mod tests {

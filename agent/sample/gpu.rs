@@ -86,11 +86,13 @@ pub struct GpuSample {
 
     /// Degrees Celsius by sensor: `die`, `memory`; of AMD also `hotspot`.
     pub temperatures_celsius: Readings,
-    /// Degrees Celsius at which the card acts: `slowdown`, `shutdown`, `memory_slowdown`, `operation`.
+    /// Degrees Celsius at which the card acts: `slowdown`, `shutdown`, `memory_slowdown`, `operation`; of
+    /// AMD also `hotspot_slowdown`.
     pub temperature_limits_celsius: Readings,
-    /// How many degrees Celsius the die is below its slowdown.
+    /// How many degrees Celsius the die is below its slowdown; of AMD the hotspot, where that is nearer.
     pub temperature_margin_celsius: Option<f64>,
     /// Power drawn now, in watts. NVIDIA's Ampere and later cards: the average of the last second.
+    /// Intel's: the average since the last read. APUs: with the processor's cores.
     pub power_watts: Option<f64>,
     /// Power limit in force, in watts.
     pub power_limit_watts: Option<f64>,
@@ -119,7 +121,8 @@ pub struct GpuSample {
     pub row_remap_pending: Option<bool>,
     /// A remapping failed: the card should be replaced.
     pub row_remap_failed: Option<bool>,
-    /// Pages of memory that were retired (cards before Ampere), by cause: `single_bit`, `double_bit`.
+    /// Pages of memory that were retired (cards before Ampere), by cause: `single_bit`, `double_bit`; of AMD
+    /// `uncorrectable`.
     pub retired_pages: Readings,
     /// A retirement waits for a reset or reboot.
     pub retired_pages_pending: Option<bool>,
@@ -143,7 +146,8 @@ pub struct GpuSample {
     pub processes: Option<Vec<GpuProcess>>,
 
     /// Readings that are missing, and why: the field's name, and `not_supported`, `no_permission`,
-    /// `old_driver`, `implausible` or the driver's own words.
+    /// `old_driver`, `implausible`, `suspended` (the card sleeps), `not_yet` (it is made of two reads) or the driver's
+    /// own words.
     pub untold: BTreeMap<String, String>,
     /// How long this card's read took, in seconds.
     pub read_seconds: Option<f64>,

@@ -37,6 +37,7 @@ mod reload;
 mod routes;
 mod servers;
 mod support;
+mod sysfs;
 mod vram;
 mod web_config;
 mod web_tls;

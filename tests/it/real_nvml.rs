@@ -24,10 +24,16 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     (done, start.elapsed())
 }
 
+/// The backend among those of the view.
+fn nvml(view: &Value) -> &Value {
+    let backends = view["gpus"]["backends"].as_array().unwrap();
+    backends.iter().find(|backend| backend["name"] == "nvml").unwrap()
+}
+
 /// The reason and the words with which the backend fails.
 fn failure(agent: &Agent) -> (String, String) {
     let view: Value = serde_json::from_str(&agent.process.get("/api/v1/view")).unwrap();
-    let backend = &view["gpus"]["backends"][0];
+    let backend = nvml(&view);
     let text = |key: &str| backend[key].as_str().unwrap_or_default().to_owned();
     (text("reason"), text("error"))
 }
@@ -231,5 +237,5 @@ fn status_beside_no_agent_waits_no_longer_for_a_driver_than_it_was_told() {
     let (output, took) = timed(|| status.output().unwrap());
     assert!(took < Duration::from_secs(5), "{took:?}");
     let view: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(view["gpus"]["backends"][0]["reason"], "timeout", "{view}");
+    assert_eq!(nvml(&view)["reason"], "timeout", "{view}");
 }

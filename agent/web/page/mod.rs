@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use askama::Template;
 
 use crate::sample::NoteLevel;
-use crate::view::{BackendView, CardView, GpuSample, TargetView, View};
+use crate::view::{BackendView, CardView, GpuSample, GpusView, TargetView, View};
 
 mod badge;
 mod card;
@@ -110,12 +110,22 @@ impl<'a> Page<'a> {
             cards_more: sorted.len().saturating_sub(CARDS),
             gpus: view.gpus.cards.iter().map(Gpu::new).collect(),
             gpus_failed: view.gpus.backends.iter().any(|backend| !backend.up && !is_absent(backend)),
-            backends_down: view.gpus.backends.iter().filter(|backend| !backend.up).collect(),
+            backends_down: backends_down(&view.gpus),
             hosts: view.hosts.iter().map(|host| Host::new(host, now)).collect(),
             listen: listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             local: listen.iter().all(|address| address.ip().is_loopback()),
         }
     }
+}
+
+/// The backends that do not work and are news. That a driver is missing is none where another one works, or
+/// where all are missing: a machine has the driver of one vendor, or of none.
+fn backends_down(gpus: &GpusView) -> Vec<&BackendView> {
+    let down = gpus.backends.iter().filter(|backend| !backend.up);
+    let (absent, failed): (Vec<_>, Vec<_>) =
+        down.partition(|backend| backend.reason.as_deref() == Some("no_driver"));
+    let alone = gpus.backends.len() == 1;
+    if alone && failed.is_empty() { absent } else { failed }
 }
 
 /// Whether this way of reading GPUs is not there at all, as on any machine without one.

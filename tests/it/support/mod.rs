@@ -18,3 +18,4 @@ pub mod rich_gpus;
 pub mod rich_view;
 pub mod served;
 pub mod tiny_model;
+pub mod tree;

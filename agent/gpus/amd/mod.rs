@@ -1,0 +1,177 @@
+//! AMD's cards and the graphics inside its processors, as the kernel's driver amdgpu tells of them in sysfs.
+//! Nothing of ROCm is needed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::drm::files::{self, Reading, Told, Untold};
+use super::drm::hwmon::Hwmon;
+use super::drm::sleep::{self, Kept, Sleep};
+use super::drm::users::Users;
+use super::drm::{Cards, Found, link};
+use super::{Backend, CardError, GpuError, Gpus, Options};
+use crate::sample::{CardFault, GpuProcess, GpuSample, ProcessKind};
+
+mod kfd;
+mod memory;
+mod metrics;
+mod ras;
+mod sensors;
+
+use metrics::Metrics;
+
+/// The row of the table.
+pub(super) const BACKEND: Backend =
+    Backend { name: "amdgpu", about: "AMD cards and APUs, by what the driver amdgpu tells in sysfs", open };
+
+/// The sensors' chip, and the driver.
+const DRIVER: &str = "amdgpu";
+
+/// What a sleeping card would have to be woken for.
+const ASLEEP: [&str; 7] = [
+    "utilization_ratio",
+    "memory_utilization_ratio",
+    "memory_used_bytes",
+    "temperatures_celsius",
+    "power_watts",
+    "clocks",
+    "fans",
+];
+
+struct Amd {
+    cards: Cards,
+    users: Users,
+    kept: Kept,
+    options: Options,
+}
+
+fn open(options: &Options) -> Result<Arc<dyn Gpus>, GpuError> {
+    let cards = Cards::open("AMD", &[DRIVER], options)?;
+    let users = Users::among(&options.procfs);
+    Ok(Arc::new(Amd { cards, users, kept: Kept::default(), options: options.clone() }))
+}
+
+impl Gpus for Amd {
+    fn name(&self) -> &'static str {
+        BACKEND.name
+    }
+
+    fn places(&self) -> Result<u32, GpuError> {
+        Ok(self.cards.places())
+    }
+
+    fn read(&self, place: u32) -> Result<GpuSample, CardError> {
+        let found = self.cards.at(place)?;
+        let sleep = sleep::sleep(&found.device());
+        if let Some(card) = self.kept.rest(&found.pci, sleep) {
+            return Ok(card);
+        }
+        let card = self.identity(place, &found);
+        if sleep == Sleep::Asleep {
+            return Ok(self.asleep(card, &found));
+        }
+        let card = self.look(card, &found)?;
+        self.kept.keep(&found.pci, &card);
+        Ok(card)
+    }
+}
+
+impl Amd {
+    /// What the card is. All of it is known to the kernel and wakes nothing.
+    fn identity(&self, place: u32, found: &Found) -> GpuSample {
+        let device = found.device();
+        let nodes = kfd::nodes(&self.cards.sysfs, &found.pci);
+        let target = nodes.target.map(|target| format!(" ({target})")).unwrap_or_default();
+        let name = files::line(&device.join("product_name"));
+        GpuSample {
+            uuid: unique_id(&device).unwrap_or_else(|| format!("pci-{}", found.pci)),
+            index: Some(place),
+            name: Some(name.unwrap_or_else(|_| format!("AMD GPU {}{target}", found.model))),
+            vendor: "amd".into(),
+            driver: Some(self.cards.driver(found)),
+            pci: Some(found.pci.clone()),
+            vbios: files::line(&device.join("vbios_version")).ok(),
+            ..GpuSample::default()
+        }
+    }
+
+    /// A card that sleeps: what it is, and what memory it has.
+    fn asleep(&self, mut card: GpuSample, found: &Found) -> GpuSample {
+        let last = self.kept.last(&found.pci);
+        card.shared_memory = Some(is_apu(&Hwmon::of(&found.device(), DRIVER)));
+        card.memory_total_bytes = match last {
+            Some(last) => last.memory_total_bytes,
+            None => files::number(&found.device().join("mem_info_vram_total")).ok(),
+        };
+        let untold = ASLEEP.map(|field| (field.to_owned(), Untold::Suspended.to_string()));
+        card.untold = untold.into();
+        card
+    }
+
+    /// # Errors
+    /// It answers nothing at all.
+    fn look(&self, mut card: GpuSample, found: &Found) -> Result<GpuSample, CardError> {
+        let device = found.device();
+        let hwmon = Hwmon::of(&device, DRIVER);
+        let table = files::bytes(&device.join("gpu_metrics")).unwrap_or_default();
+        let Metrics { of_apu, energy_joules, throttled } = metrics::parse(&table);
+        let shared = of_apu || is_apu(&hwmon);
+        let mut told = Told::default();
+        card.shared_memory = Some(shared);
+        card.utilization_ratio = told.keep("utilization_ratio", percent(&device.join("gpu_busy_percent")));
+        card.memory_utilization_ratio =
+            told.keep("memory_utilization_ratio", percent(&device.join("mem_busy_percent")));
+        memory::tell(&device, &self.options.procfs, shared, &mut card, &mut told);
+        sensors::tell(&device, &hwmon, &mut card, &mut told);
+        card.energy_joules = told.keep("energy_joules", energy_joules.ok_or(Untold::NotSupported));
+        card.throttled = throttled;
+        if let Some(words) = told.silence() {
+            let words = format!("it answers nothing: {words}");
+            return Err(CardError::Card(CardFault::new("other", words)));
+        }
+        ras::tell(&device, &mut card);
+        // The link of what is no card is none that could be slow.
+        if !shared {
+            card.pcie = link::link(&device);
+            card.pcie.replays = files::number(&device.join("pcie_replay_count")).ok();
+        }
+        card.processes = told.keep("processes", self.processes(found, shared));
+        card.untold = told.untold;
+        Ok(card)
+    }
+
+    /// Who has memory of the card: by KFD, which tells of ROCm's programs to everybody, and by the files that
+    /// processes hold, which tell of the others too. What a program has by KFD is in both.
+    fn processes(&self, found: &Found, shared: bool) -> Reading<Vec<GpuProcess>> {
+        let regions: &[&str] = if shared { &["vram", "gtt"] } else { &["vram"] };
+        let mut all = self.users.of(found, regions);
+        let nodes = kfd::nodes(&self.cards.sysfs, &found.pci);
+        let Some(computing) = kfd::processes(&self.cards.sysfs, &nodes) else { return all.list() };
+        for (pid, bytes) in computing {
+            let process = all.processes.entry(pid).or_insert_with(|| self.users.process(pid));
+            process.kind = ProcessKind::Compute;
+            process.memory_bytes = process.memory_bytes.max(Some(bytes));
+        }
+        match all.list() {
+            // Nobody computes, and that is known; who draws may be hidden.
+            Err(Untold::NoPermission) => Ok(Vec::new()),
+            list => list,
+        }
+    }
+}
+
+/// Whether it is the graphics inside a processor: the kernel has that voltage's label for these alone.
+fn is_apu(hwmon: &Hwmon) -> bool {
+    hwmon.label("in1_label").as_deref() == Some("vddnb")
+}
+
+/// The UUID by which ROCm knows it. Not all cards have one.
+fn unique_id(device: &Path) -> Option<String> {
+    let text = files::line(&device.join("unique_id")).ok()?;
+    let id = u64::from_str_radix(&text, 16).ok().filter(|id| ![0, u64::MAX].contains(id))?;
+    Some(format!("GPU-{id:016x}"))
+}
+
+fn percent(path: &Path) -> Reading<f64> {
+    Ok(files::number_in(path, 0.0, 100.0)? / 100.0)
+}
