@@ -80,7 +80,7 @@ async fn what_two_polls_saw_is_told_on_the_target_logged_once_and_over_when_it_i
     assert_eq!(seen.notes[0].code, "vram_mismatch");
     assert_eq!(
         seen.notes[0].text,
-        "smol: the server tells 4.0 GiB on GPUs, and its process 7 holds 1.0 GiB there"
+        "smol: the server tells 4.0 GiB on GPUs, but its process 7 holds 1.0 GiB there"
     );
     assert!(seen.notes[0].remedy.as_deref().unwrap().contains("offloaded"));
     beat().await;

@@ -114,20 +114,20 @@ fn together(target: &str, sample: &ServerSample, loaded: &[&ModelSample], seen: 
 fn judge(who: &str, processes: &str, told: u64, held: Held, seen: Seen<'_>) -> Option<Note> {
     if told > 0 && seen.none {
         return Some(note(
-            format!("{who} tells {} on GPUs, and this machine has none", size(told)),
+            format!("{who} tells {} on GPUs, but this machine has none", size(told)),
             "it works on the CPU; a server that cannot read its own log tells the size of the file: update it",
         ));
     }
     let least = (told as f64 * LEAST_PART) as u64;
     if told > 0 && seen.hidden().is_some_and(|hidden| held.bytes.saturating_add(hidden) < least) {
         return Some(note(
-            format!("{who} tells {} on GPUs, and {processes} {} there", size(told), size(held.bytes)),
+            format!("{who} tells {} on GPUs, but {processes} {} there", size(told), size(held.bytes)),
             "the GPUs' own numbers count: the rest works on the CPU, slowly; see `offloaded` and `buffer size` in the server's log",
         ));
     }
     if told == 0 && held.beyond_context > 0 && !seen.shared() {
         return Some(note(
-            format!("{who} tells that nothing is on GPUs, and {processes} {} there", size(held.bytes)),
+            format!("{who} tells that nothing is on GPUs, but {processes} {} there", size(held.bytes)),
             "the GPUs' own numbers count: leave that much room; see `buffer size` in the server's log",
         ));
     }

@@ -59,11 +59,11 @@ fn less_than_four_fifths_of_what_is_told_is_a_mismatch() {
     assert_eq!(one(10 * GIB, 8 * GIB), Vec::<String>::new());
     assert_eq!(
         one(10 * GIB, 8 * GIB - MIB),
-        ["smol: the server tells 10.0 GiB on GPUs, and its process 7 holds 8.0 GiB there"]
+        ["smol: the server tells 10.0 GiB on GPUs, but its process 7 holds 8.0 GiB there"]
     );
     assert_eq!(
         told(&sample(vec![model(200 * MIB, Some(7))]), &[card(&[(8, None, GIB)])]),
-        ["smol: the server tells 200 MiB on GPUs, and its process 7 holds 0 MiB there"]
+        ["smol: the server tells 200 MiB on GPUs, but its process 7 holds 0 MiB there"]
     );
 }
 
@@ -72,7 +72,7 @@ fn more_than_a_context_where_nothing_is_told_is_a_mismatch_on_each_card_for_itse
     assert_eq!(one(0, GIB), Vec::<String>::new());
     assert_eq!(
         one(0, GIB + MIB),
-        ["smol: the server tells that nothing is on GPUs, and its process 7 holds 1.0 GiB there"]
+        ["smol: the server tells that nothing is on GPUs, but its process 7 holds 1.0 GiB there"]
     );
     let contexts = [card(&[(7, None, 600 * MIB)]), card(&[(7, None, 600 * MIB)])];
     assert_eq!(told(&sample(vec![model(0, Some(7))]), &contexts), Vec::<String>::new());
@@ -91,7 +91,7 @@ fn a_model_over_two_cards_is_summed_up_and_one_that_draws_too_counts_once() {
 fn a_machine_that_has_no_gpu_for_certain_holds_nothing() {
     let seen = Seen { none: true, ..Seen::default() };
     let notes = mismatches("ollama", &sample(vec![model(270 * MIB, Some(7))]), seen);
-    assert_eq!(notes[0].text, "smol: the server tells 270 MiB on GPUs, and this machine has none");
+    assert_eq!(notes[0].text, "smol: the server tells 270 MiB on GPUs, but this machine has none");
     assert_eq!(notes[0].code, "vram_mismatch");
     assert!(mismatches("ollama", &sample(vec![model(0, Some(7))]), seen).is_empty());
     // A server that is not known to be on this machine may have GPUs.
@@ -129,7 +129,7 @@ fn models_whose_processes_are_not_known_are_judged_together() {
     let two = sample(vec![model(6 * GIB, None), model(4 * GIB, None)]);
     let with = |held: u64| told(&two, &[card(&[(7, Some("ollama"), held), (8, None, 20 * GIB)])]);
     assert!(with(8 * GIB).is_empty());
-    assert_eq!(with(7 * GIB), ["the server tells 10.0 GiB on GPUs, and its processes hold 7.0 GiB there"]);
+    assert_eq!(with(7 * GIB), ["the server tells 10.0 GiB on GPUs, but its processes hold 7.0 GiB there"]);
     // No process of it on any card: it may be on another machine.
     assert!(told(&two, &[card(&[(8, None, 20 * GIB)])]).is_empty());
     // One of them does not tell.
