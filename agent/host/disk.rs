@@ -2,11 +2,11 @@
 //! server is gone.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::statvfs;
 
-use super::files;
+use super::mounts::Mounts;
 use crate::sample::Disk;
 
 /// The filesystem that holds the folder. Of a folder behind one that this user may not enter, the
@@ -16,8 +16,8 @@ use crate::sample::Disk;
 /// Why it cannot be told, in a clause.
 pub(super) fn disk(procfs: &Path, folder: &Path) -> Result<Disk, String> {
     let told = match statvfs(folder) {
-        Err(error) if error == rustix::io::Errno::ACCESS => match mounted_at(procfs, folder) {
-            Some(mount) => statvfs(&mount).map_err(io::Error::from),
+        Err(error) if error == rustix::io::Errno::ACCESS => match Mounts::read(procfs).of(folder) {
+            Some(mount) => statvfs(mount).map_err(io::Error::from),
             None => Err(error.into()),
         },
         told => told.map_err(io::Error::from),
@@ -38,24 +38,6 @@ pub(super) fn disk(procfs: &Path, folder: &Path) -> Result<Disk, String> {
     })
 }
 
-/// Where the filesystem of that path is mounted: the longest mount point that it begins with, and of
-/// several mounts on one place the last.
-fn mounted_at(procfs: &Path, path: &Path) -> Option<PathBuf> {
-    let mounts = files::text(&procfs.join("self/mountinfo")).ok()?;
-    mount_of(&mounts, path)
-}
-
-fn mount_of(mounts: &str, path: &Path) -> Option<PathBuf> {
-    let points = mounts.lines().filter_map(|line| Some(PathBuf::from(unescape(line.split(' ').nth(4)?))));
-    points.filter(|point| path.starts_with(point)).max_by_key(|point| point.components().count())
-}
-
-/// A path of the table of mounts: a space in it is written `\040`.
-fn unescape(text: &str) -> String {
-    let escapes = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
-    escapes.into_iter().fold(text.to_owned(), |text, (code, meant)| text.replace(code, meant))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,16 +50,5 @@ mod tests {
         assert!(told.available_bytes <= told.size_bytes - told.used_bytes, "{told:?}");
         let gone = disk(Path::new("/proc"), &folder.path().join("gone"));
         assert_eq!(gone, Err("there is no such folder".into()));
-    }
-
-    #[test]
-    fn the_mount_of_a_path_is_the_longest_that_it_begins_with() {
-        let mounts = "27 1 254:0 / / rw - ext4 /dev/vda rw\n\
-                      28 27 0:24 / /usr/share/ollama\\040two rw - xfs /dev/sdb rw\n\
-                      29 27 0:25 / /usr/share/oll rw - xfs /dev/sdc rw\ngarbage\n";
-        let of = |path: &str| mount_of(mounts, Path::new(path)).unwrap();
-        assert_eq!(of("/usr/share/ollama two/.ollama"), Path::new("/usr/share/ollama two"));
-        assert_eq!(of("/usr/share/ollama"), Path::new("/"), "parts of a name are no folder");
-        assert_eq!(mount_of("", Path::new("/x")), None);
     }
 }

@@ -5,6 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use super::Folder;
+use super::mounts::Mounts;
+use super::servers::{Sort, sort};
 use crate::procs::{Machine, Process};
 
 /// Folders kept: each is a question to a disk at each beat, and three series.
@@ -13,28 +15,17 @@ pub(super) const MAX_FOLDERS: usize = 16;
 /// Where Ollama's installer lets its service keep models.
 const OLLAMA_SERVICE: &str = "/usr/share/ollama/.ollama/models";
 
-/// What sort of server a process is, as far as its folders go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sort {
-    Ollama,
-    LlamaServer,
-    LmStudio,
-    /// One that takes its models from the Hugging Face hub.
-    Hub,
-}
-
-/// The model servers among the processes: not their children.
-pub(super) fn servers(processes: &[Process]) -> Vec<&Process> {
-    let is_server = |pid: u32| processes.iter().any(|other| other.pid == pid && sort(other).is_some());
-    processes.iter().filter(|process| sort(process).is_some() && !is_server(process.parent)).collect()
-}
-
-/// The folders: first those of the config, then those of the servers; none is within another.
+/// The folders: first those of the config, then those of the servers; none is within another on the
+/// same disk.
 pub(super) fn folders(procfs: &Path, configured: &[PathBuf], servers: &[&Process]) -> Vec<Folder> {
+    let mounts = Mounts::read(procfs);
     let mut found: Vec<Folder> = Vec::new();
     let mut add = |folder: Folder| {
-        let known = found.iter().any(|other| Path::new(&folder.name).starts_with(&other.name));
-        if !known && found.len() < MAX_FOLDERS {
+        let has = |other: &Folder| {
+            let within = Path::new(&folder.name).starts_with(&other.name);
+            folder.name == other.name || (within && mounts.of(&folder.path) == mounts.of(&other.path))
+        };
+        if !found.iter().any(has) && found.len() < MAX_FOLDERS {
             found.push(folder);
         }
     };
@@ -49,31 +40,6 @@ pub(super) fn folders(procfs: &Path, configured: &[PathBuf], servers: &[&Process
         }
     }
     found
-}
-
-fn sort(process: &Process) -> Option<Sort> {
-    let base = |arg: &String| Path::new(arg).file_name().map(|name| name.to_string_lossy().into_owned());
-    let args = &process.args;
-    let program = args.first().and_then(base).unwrap_or_else(|| process.name.clone());
-    // Behind an interpreter stands the module or the script.
-    let script = match args.iter().position(|arg| arg == "-m").filter(|_| program.starts_with("python")) {
-        Some(at) => args.get(at + 1).cloned(),
-        None => args.get(1).filter(|_| program.starts_with("python")).and_then(base),
-    };
-    let named = |name: &str| {
-        let is =
-            |own: &String| own == name || own.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
-        is(&program) || script.as_ref().is_some_and(is)
-    };
-    match () {
-        () if named("ollama") => args.get(1).is_some_and(|arg| arg == "serve").then_some(Sort::Ollama),
-        () if named("llama-server") => Some(Sort::LlamaServer),
-        () if ["lm-studio", "llmster", "LM Studio"].into_iter().any(named) => Some(Sort::LmStudio),
-        () if ["vllm", "sglang", "aphrodite", "text-generation-launcher"].into_iter().any(named) => {
-            Some(Sort::Hub)
-        }
-        () => None,
-    }
 }
 
 /// A server, and what can be seen of it.
@@ -174,6 +140,7 @@ impl Seen<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::servers::servers;
 
     /// A process on paper: its arguments and environment, each written with `|` between.
     fn put(procfs: &Path, pid: u32, parent: u32, args: &str, environ: Option<&str>) {
@@ -212,7 +179,7 @@ mod tests {
                 Some("HOME=/h"),
                 &["/h/.cache/huggingface/hub"],
             ),
-            ("/usr/bin/python3|/usr/bin/vllm|serve|/local/x", Some("HOME=/h"), &["/local/x"]),
+            ("/usr/bin/python3|-u|/usr/bin/vllm|serve|/local/x", Some("HOME=/h"), &["/local/x"]),
             ("python3|-m|sglang.launch_server|--model-path|o/x", Some("HF_HOME=/hf"), &["/hf/hub"]),
             ("lm-studio", Some("HOME=/home/b"), &["/home/b/.lmstudio/models"]),
             ("vim|ollama", Some("HOME=/h"), &[]),
@@ -232,6 +199,16 @@ mod tests {
         put(procfs.path(), 11, 1, "llama-server|-m|/models/a.gguf", Some(""));
         assert_eq!(names(procfs.path(), &["/models"]), ["/models"]);
         assert_eq!(names(procfs.path(), &[]), ["/models/ollama", "/models"]);
+    }
+
+    #[test]
+    fn a_folder_within_another_on_a_disk_of_its_own_is_one_of_its_own() {
+        let procfs = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(procfs.path().join("self")).unwrap();
+        let mounts = "1 0 8:1 / / rw - ext4 /dev/sda rw\n2 1 0:9 / /models/nas rw - nfs nas:/m rw\n";
+        std::fs::write(procfs.path().join("self/mountinfo"), mounts).unwrap();
+        let wanted = ["/models", "/models/nas/gguf"];
+        assert_eq!(names(procfs.path(), &["/models", "/models/nas/gguf", "/models/own", "/models"]), wanted);
     }
 
     #[test]

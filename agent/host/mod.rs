@@ -17,7 +17,9 @@ mod energy;
 mod files;
 mod folders;
 mod memory;
+mod mounts;
 mod pressure;
+mod servers;
 
 /// Control groups of model servers that are looked at.
 const MAX_CGROUPS: usize = 16;
@@ -99,7 +101,7 @@ impl Host {
 impl Source for Host {
     fn places(&self) -> Places {
         let processes = Machine::at(&self.procfs).processes().unwrap_or_default();
-        let servers = folders::servers(&processes);
+        let servers = servers::servers(&processes);
         let mut cgroups: Vec<String> = Vec::new();
         if let Some(tree) = cgroup::Tree::of(&self.sysfs) {
             for process in servers.iter().take(MAX_CGROUPS) {
