@@ -10,10 +10,10 @@ use url::Url;
 
 use crate::http::HttpError;
 use crate::metrics::Counted;
-use crate::sample::{GpuSample, HostSample, Note, NoteLevel, ServerSample, ServerState, XidEvent};
+use crate::sample::{GpuSample, HangEvent, HostSample, Note, NoteLevel, ServerSample, ServerState, XidEvent};
 use crate::servers::Target;
 use crate::view::{
-    AgentView, BackendView, CardView, DiscoveryView, GpusView, SCHEMA_VERSION, View, XidCount,
+    AgentView, BackendView, CardView, DiscoveryView, GpusView, HangCount, SCHEMA_VERSION, View, XidCount,
 };
 
 mod entry;
@@ -170,6 +170,11 @@ impl Fleet {
     /// driver and the kernel's log tell of the same one.
     pub fn record_xid(&self, event: &XidEvent) -> Option<(String, XidCount)> {
         self.lock().gpus.xids.record(event, Instant::now())
+    }
+
+    /// Work hung on a card whose driver has no XIDs; gives the card and the count.
+    pub fn record_hang(&self, event: &HangEvent) -> Option<HangCount> {
+        self.lock().gpus.xids.record_hang(event)
     }
 
     /// How the kernel's log was read: from where, why not, and how many of its records were lost since the

@@ -8,6 +8,8 @@ use super::xids;
 use crate::fleet::Fleet;
 use crate::gpus::kernel_log::{Heard, KernelLog, Place};
 use crate::jobs::Job;
+use crate::sample::HangEvent;
+use crate::view::HangCount;
 
 /// From one look to the next: how late an XID may be seen.
 pub const KERNEL_LOG_EVERY: Duration = Duration::from_secs(1);
@@ -49,13 +51,32 @@ impl ListenToKernel {
     }
 
     fn record(&mut self, heard: Heard) {
-        let Heard { xids: events, lost, source, error, pending } = heard;
+        let Heard { xids: events, hangs, lost, source, error, pending } = heard;
         if !pending {
             self.tell(&source, error.clone().map_or(Ok(()), Err));
             self.fleet.record_kernel_log(source, error, lost);
         }
         for event in &events {
             xids::record(&self.fleet, event);
+        }
+        for event in &hangs {
+            self.record_hang(event);
+        }
+    }
+
+    /// Records work that hung, and logs it as an XID is logged.
+    fn record_hang(&self, event: &HangEvent) {
+        let Some(HangCount { card: gpu, count: times, told, .. }) = self.fleet.record_hang(event) else {
+            return;
+        };
+        if !times.is_power_of_two() {
+            return;
+        }
+        let told = told.unwrap_or_default();
+        if event.before_start {
+            tracing::info!(gpu, told, times, "work hung on a GPU before the agent started");
+        } else {
+            tracing::warn!(gpu, told, times, "work hangs on a GPU");
         }
     }
 

@@ -318,6 +318,19 @@ pub struct XidEvent {
     pub text: Option<String>,
 }
 
+/// Work on a card hung, as the driver of a card that is not NVIDIA's said in the kernel's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HangEvent {
+    /// Which card: its PCI address as the kernel writes it.
+    pub place: String,
+    /// When.
+    pub at: Timestamp,
+    /// It happened before the agent started: it was found in the log.
+    pub before_start: bool,
+    /// What the log says, short and cleaned.
+    pub text: String,
+}
+
 /// Who told of an [`XidEvent`]. Both may tell of the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum XidSource {

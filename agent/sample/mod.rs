@@ -9,8 +9,9 @@ mod gpu;
 mod host;
 
 pub use gpu::{
-    CardFault, CardRef, Clock, EccErrors, FABRIC_STATES, Fan, GpuProcess, GpuSample, Mig, MigInstance,
-    NvLinks, PcieLink, ProcessKind, RECOVERY_ACTIONS, Readings, THROTTLE_REASONS, XidEvent, XidSource,
+    CardFault, CardRef, Clock, EccErrors, FABRIC_STATES, Fan, GpuProcess, GpuSample, HangEvent, Mig,
+    MigInstance, NvLinks, PcieLink, ProcessKind, RECOVERY_ACTIONS, Readings, THROTTLE_REASONS, XidEvent,
+    XidSource,
 };
 pub use host::{
     CgroupSample, CpuSeconds, Disk, EnergySample, FolderSample, HostMemory, HostSample, PressureSample,

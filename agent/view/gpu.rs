@@ -55,6 +55,23 @@ pub struct LogView {
     pub error: Option<String>,
     /// Records that were overwritten before they could be read, since the agent started.
     pub lost: u64,
+    /// Work that hung on cards whose drivers have no XIDs (amdgpu, i915, xe), by card.
+    pub hangs: Vec<HangCount>,
+}
+
+/// How often work hung on one card.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HangCount {
+    /// The card as its sample names it, or by its PCI address as `pci-0000:03:00.0` where nobody lists it.
+    pub card: String,
+    /// How often since boot, as far as the log goes back; what a driver says within a minute is one.
+    pub count: u64,
+    /// How many of them happened before the agent started.
+    pub before_start: u64,
+    /// When last. `None`: never.
+    pub last_at: Option<Timestamp>,
+    /// What the log said of the last one, short and cleaned.
+    pub told: Option<String>,
 }
 
 /// One card.

@@ -14,7 +14,8 @@ mod host;
 mod merge;
 
 pub use gpu::{
-    BackendView, CardUser, CardView, EnergySource, GpusView, LogView, StrayXids, TargetGpus, XidCount,
+    BackendView, CardUser, CardView, EnergySource, GpusView, HangCount, LogView, StrayXids, TargetGpus,
+    XidCount,
 };
 pub use host::{
     CgroupSample, CpuSeconds, Disk, EnergyView, FolderSample, HostMemory, HostView, PressureSample, Resource,

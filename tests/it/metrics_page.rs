@@ -177,6 +177,7 @@ fn a_card_that_tells_all_stays_within_its_share_of_series() {
     let mut view = rich_view();
     view.targets.clear();
     view.gpus.strays.clear();
+    view.gpus.kernel_log = None;
     let mut full = view.gpus.cards[1].clone();
     // As while somebody listens for them.
     full.xids = critical().iter().map(|row| rich_gpus::xid(row.label(), 0, None)).collect();

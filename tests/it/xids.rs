@@ -179,6 +179,21 @@ async fn what_the_log_holds_from_before_is_told_as_that() {
 }
 
 #[tokio::test]
+async fn work_that_hangs_on_another_vendors_card_is_told_of_that_card() {
+    let fleet = fleet();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kern.log");
+    append(&path, "");
+    let mut log = ListenToKernel::new(Place::At(path.clone()), fleet.clone());
+    log.once().await;
+    append(&path, "amdgpu 0000:03:00.0: amdgpu: ring comp_1.0.0 timeout, signaled seq=1, emitted seq=2\n");
+    append(&path, "amdgpu 0000:03:00.0: amdgpu: GPU reset begin!\n");
+    log.once().await;
+    let page = render(&fleet.view(), fleet.counted(), None, Format::Text);
+    assert!(page.contains("opsagent_gpu_hangs_total{gpu=\"pci-0000:03:00.0\"} 1\n"), "{page}");
+}
+
+#[tokio::test]
 async fn a_log_that_cannot_be_read_is_told_with_its_reason_and_is_no_fault_of_the_card() {
     let bench = bench().await;
     let path = "/nonexistent/kern.log";

@@ -12,8 +12,12 @@ use tokio::time::Instant;
 
 use crate::fleet::label::label;
 use crate::gpus::{pci, xid};
-use crate::sample::{CardRef, GpuSample, XidEvent, XidSource};
-use crate::view::{LogView, StrayXids, XidCount};
+use crate::sample::{CardRef, GpuSample, HangEvent, XidEvent, XidSource};
+use crate::view::{HangCount, LogView, StrayXids, XidCount};
+
+mod hangs;
+
+use hangs::Hangs;
 
 /// Numbers kept of a card; what is beyond counts as one. Drivers know some 170, a card in trouble shows a handful.
 const MOST_NUMBERS: usize = 64;
@@ -37,6 +41,7 @@ pub(in crate::fleet) struct Xids {
     log: Option<LogView>,
     /// Backends whose driver tells of XIDs.
     listening: BTreeSet<&'static str>,
+    hangs: Hangs,
 }
 
 #[derive(Debug)]
@@ -113,6 +118,7 @@ impl Xids {
 
     /// Learns where cards are, and joins to them what was heard of their places.
     pub(in crate::fleet) fn meet(&mut self, cards: &[GpuSample]) {
+        self.hangs.meet(cards);
         for card in cards {
             let Some(place) = card.pci.as_deref().and_then(pci::address) else { continue };
             if self.places.get(&place) == Some(&card.uuid) {
@@ -136,7 +142,7 @@ impl Xids {
     /// How the kernel's log is read now, and how many of its records were lost since the last call.
     pub(in crate::fleet) fn record_log(&mut self, source: String, error: Option<String>, lost: u64) {
         let lost = self.log.as_ref().map_or(0, |log| log.lost).saturating_add(lost);
-        self.log = Some(LogView { source, up: error.is_none(), error, lost });
+        self.log = Some(LogView { source, up: error.is_none(), error, lost, hangs: Vec::new() });
     }
 
     /// Nobody reads the kernel's log any more.
@@ -153,9 +159,15 @@ impl Xids {
         }
     }
 
-    /// How the kernel's log is read.
+    /// Counts work that hung on a card without XIDs; gives the card and the count.
+    pub(in crate::fleet) fn record_hang(&mut self, event: &HangEvent) -> Option<HangCount> {
+        self.hangs.record(event)
+    }
+
+    /// How the kernel's log is read, and what it told of cards without XIDs.
     pub(in crate::fleet) fn log(&self) -> Option<LogView> {
-        self.log.clone()
+        let hangs = |log: &LogView| if log.up { self.hangs.all() } else { Vec::new() };
+        self.log.as_ref().map(|log| LogView { hangs: hangs(log), ..log.clone() })
     }
 
     /// The counts of a card. While somebody listens, the critical numbers are there at zero before their first

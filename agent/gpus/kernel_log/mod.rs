@@ -12,10 +12,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::sample::XidEvent;
+use crate::sample::{HangEvent, XidEvent};
 
 mod clocks;
 mod file;
+mod hang;
 mod journal;
 mod kmsg;
 mod lines;
@@ -28,7 +29,7 @@ use clocks::Clocks;
 use file::LogFile;
 use journal::Journal;
 use kmsg::Kmsg;
-use story::Story;
+use story::{Event, Story};
 
 /// Lines that are read in one go. A kernel that writes more is read on the next beat.
 const MOST_LINES: usize = 8192;
@@ -56,6 +57,8 @@ pub enum Place {
 pub struct Heard {
     /// XIDs, in the log's order.
     pub xids: Vec<XidEvent>,
+    /// Work that hung on other cards, in the log's order.
+    pub hangs: Vec<HangEvent>,
     /// Records that were overwritten before they could be read.
     pub lost: u64,
     /// Where it was read.
@@ -147,7 +150,12 @@ impl KernelLog {
         let Some(open) = &mut self.open else { return Ok(()) };
         let story = &mut self.story;
         let mut hear = |text: &str, at: Timestamp, before: bool| {
-            heard.xids.extend(story.hear(text, at, before));
+            for event in story.hear(text, at, before) {
+                match event {
+                    Event::Xid(xid) => heard.xids.push(xid),
+                    Event::Hang(hang) => heard.hangs.push(hang),
+                }
+            }
         };
         let done = match open {
             Open::Kmsg(kmsg) => kmsg

@@ -68,7 +68,7 @@ fn field<'a>(text: &'a str, name: &str) -> (Option<&'a str>, &'a str) {
 }
 
 /// Printable ASCII alone, and not more of it than that.
-fn clean(text: &str, most: usize) -> String {
+pub(super) fn clean(text: &str, most: usize) -> String {
     let kept = text.trim().chars().take(most).map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' });
     kept.collect::<String>().trim_end().to_owned()
 }

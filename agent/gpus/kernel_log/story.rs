@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::hang;
 use super::nvidia::{self, Told};
-use crate::sample::{CardRef, XidEvent, XidSource};
+use crate::sample::{CardRef, HangEvent, XidEvent, XidSource};
 
 /// The XID of a card that fell off the bus.
 const FALLEN: u32 = 79;
@@ -14,11 +15,23 @@ const FALLEN: u32 = 79;
 /// again whenever somebody asks for the card.
 const ONE_FALL: SignedDuration = SignedDuration::from_mins(10);
 
+/// A driver tells of one hang in many lines: the work, the engine, the reset.
+const ONE_HANG: SignedDuration = SignedDuration::from_mins(1);
+
 /// Cards remembered by their address. More than one machine has.
 const MOST_CARDS: usize = 256;
 
 /// A message of several lines ends after so many.
 const LONGEST_MESSAGE: u8 = 4;
+
+/// What a line tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Event {
+    /// Of a card of NVIDIA.
+    Xid(XidEvent),
+    /// Of another one.
+    Hang(HangEvent),
+}
 
 /// What was learned from the lines so far.
 #[derive(Debug, Default)]
@@ -27,21 +40,38 @@ pub(super) struct Story {
     uuids: BTreeMap<String, String>,
     /// When the card at an address last was said to have fallen off the bus, and whether in words alone.
     falls: BTreeMap<String, (Timestamp, bool)>,
+    /// When the card at an address last was said to hang.
+    hangs: BTreeMap<String, Timestamp>,
     /// The card that the message is about, and how many more lines it may have.
     about: Option<(String, u8)>,
 }
 
 impl Story {
     /// What a message tells; each of its lines may be an event.
-    pub(super) fn hear(&mut self, message: &str, at: Timestamp, before_start: bool) -> Vec<XidEvent> {
+    pub(super) fn hear(&mut self, message: &str, at: Timestamp, before_start: bool) -> Vec<Event> {
         let mut events = Vec::new();
         for line in message.lines() {
             if let Some((place, xid, text)) = self.hear_line(line, at) {
                 let card = self.uuids.get(&place).cloned().map_or(CardRef::Pci(place), CardRef::Uuid);
-                events.push(XidEvent { card, xid, at, source: XidSource::KernelLog, before_start, text });
+                let source = XidSource::KernelLog;
+                events.push(Event::Xid(XidEvent { card, xid, at, source, before_start, text }));
+            }
+            if let Some((place, text)) = hang::told(line)
+                && self.hung(&place, at)
+            {
+                events.push(Event::Hang(HangEvent { place, at, before_start, text }));
             }
         }
         events
+    }
+
+    /// Whether a hang that is told now is a new one.
+    fn hung(&mut self, place: &str, at: Timestamp) -> bool {
+        if self.hangs.len() >= MOST_CARDS && !self.hangs.contains_key(place) {
+            return true;
+        }
+        let before = self.hangs.insert(place.to_owned(), at);
+        before.is_none_or(|before| at.duration_since(before).abs() >= ONE_HANG)
     }
 
     fn hear_line(&mut self, line: &str, at: Timestamp) -> Option<(String, u32, Option<String>)> {
@@ -93,8 +123,19 @@ mod tests {
         Timestamp::from_second(1_795_348_740 + minute * 60).unwrap()
     }
 
+    fn xids(events: Vec<Event>) -> Vec<XidEvent> {
+        let xid = |event| match event {
+            Event::Xid(event) => event,
+            Event::Hang(hang) => panic!("{hang:?}"),
+        };
+        events.into_iter().map(xid).collect()
+    }
+
     fn told(story: &mut Story, message: &str, minute: i64) -> Vec<(CardRef, u32)> {
-        story.hear(message, at(minute), false).into_iter().map(|event| (event.card, event.xid)).collect()
+        xids(story.hear(message, at(minute), false))
+            .into_iter()
+            .map(|event| (event.card, event.xid))
+            .collect()
     }
 
     fn pci(place: &str) -> CardRef {
@@ -108,7 +149,7 @@ mod tests {
         assert_eq!(told(&mut story, xid, 0), [(pci("0000:3b:00.0"), 43)]);
         assert_eq!(told(&mut story, "NVRM: GPU at PCI:0000:3b:00: GPU-3b-uuid", 0), []);
         assert_eq!(told(&mut story, xid, 0), [(CardRef::Uuid("GPU-3b-uuid".into()), 43)]);
-        let event = &story.hear(xid, at(5), true)[0];
+        let event = &xids(story.hear(xid, at(5), true))[0];
         assert_eq!((event.at, event.before_start, event.source), (at(5), true, XidSource::KernelLog));
         assert_eq!(event.text.as_deref(), Some("Ch 8 (a, pid 1)"));
     }
@@ -152,6 +193,23 @@ mod tests {
     }
 
     #[test]
+    fn the_lines_of_one_hang_are_one_event() {
+        let mut story = Story::default();
+        let lines = "amdgpu 0000:03:00.0: ring comp_1.0.0 timeout, signaled seq=1\namdgpu 0000:03:00.0: GPU reset begin!";
+        let events = story.hear(lines, at(0), true);
+        let [Event::Hang(hang)] = &events[..] else { panic!("{events:?}") };
+        assert_eq!((hang.place.as_str(), hang.before_start, hang.at), ("0000:03:00.0", true, at(0)));
+        assert_eq!(hang.text, "ring comp_1.0.0 timeout, signaled seq=1");
+        assert_eq!(story.hear("amdgpu 0000:03:00.0: GPU reset begin!", at(0), false), []);
+        assert_eq!(story.hear("amdgpu 0000:03:00.0: GPU reset begin!", at(2), false).len(), 1);
+        assert_eq!(
+            story.hear("amdgpu 0000:06:00.0: GPU reset begin!", at(2), false).len(),
+            1,
+            "another card"
+        );
+    }
+
+    #[test]
     fn several_xids_in_one_message_are_several_events() {
         let mut story = Story::default();
         let xids = "NVRM: Xid (PCI:0000:3b:00): 13, a\nNVRM: Xid (PCI:0000:3b:00): 13, b";
@@ -165,7 +223,9 @@ mod tests {
             let place = format!("{number:04x}:00:00");
             told(&mut story, &format!("NVRM: GPU at PCI:{place}: GPU-{number}"), 0);
             told(&mut story, &format!("NVRM: Xid (PCI:{place}): 79, x"), 0);
+            story.hear(&format!("i915 {place}.0: GPU HANG: ecode"), at(0), false);
         }
+        assert!(story.hangs.len() <= MOST_CARDS);
         assert!(story.uuids.len() <= MOST_CARDS && story.falls.len() <= MOST_CARDS);
     }
 }

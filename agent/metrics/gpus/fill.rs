@@ -41,6 +41,10 @@ impl<'a> OfGpus<'a> {
         self.gpus_missing.set([], gpus.missing.map(f64::from));
         self.kernel_log_up.set([], gpus.kernel_log.as_ref().map(|log| flag(log.up)));
         self.kernel_log_records_lost_total.set([], gpus.kernel_log.as_ref().map(|log| count(log.lost)));
+        for hang in gpus.kernel_log.iter().flat_map(|log| &log.hangs) {
+            self.gpu_hangs_total.set([&hang.card], count(hang.count));
+            self.gpu_last_hang_timestamp_seconds.set([&hang.card], hang.last_at.map(seconds));
+        }
         for stray in &gpus.strays {
             self.xids(&stray.card, &stray.xids);
         }

@@ -105,6 +105,10 @@ metrics! {
         gpu_xid_errors_total: Counter ["gpu", "xid"],
         /// When the driver last reported this error of the card, in seconds since the Unix epoch. From before the last sleep of the machine it may be too late by its length.
         gpu_last_xid_timestamp_seconds: Gauge ["gpu", "xid"],
+        /// Times that work hung on the card of AMD or Intel, as the kernel's log tells (amdgpu, i915, xe): what it held when the agent started, and since. What a driver says of one within a minute is one. No series while the log cannot be read.
+        gpu_hangs_total: Counter ["gpu"],
+        /// When work last hung on the card of AMD or Intel, in seconds since the Unix epoch, as the kernel's log tells.
+        gpu_last_hang_timestamp_seconds: Gauge ["gpu"],
         /// 1 if the kernel's log is read for errors of GPUs, 0 if it cannot be. No series where the config turns it off.
         kernel_log_up: Gauge [],
         /// Records of the kernel's log that were overwritten before the agent could read them.

@@ -9,7 +9,9 @@ use opsagent::sample::{
     CardFault, Clock, EccErrors, Fan, GpuSample, Mig, MigInstance, Note, NvLinks, PcieLink, Readings,
     THROTTLE_REASONS,
 };
-use opsagent::view::{BackendView, CardUser, CardView, EnergySource, GpusView, LogView, StrayXids, XidCount};
+use opsagent::view::{
+    BackendView, CardUser, CardView, EnergySource, GpusView, HangCount, LogView, StrayXids, XidCount,
+};
 
 pub const GEFORCE: &str = "GPU-5f1c0e52-0b1d-4c7e-9a54-2f0e6f6d0001";
 pub const H100: &str = "GPU-5f1c0e52-0b1d-4c7e-9a54-2f0e6f6d0002";
@@ -40,7 +42,21 @@ pub fn rich_gpus(now: Timestamp) -> GpusView {
             card: "pci-0000:5e:00.0".into(),
             xids: vec![xid("79", 1, Some(now - Duration::from_secs(80_000)))],
         }],
-        kernel_log: Some(LogView { source: "/dev/kmsg".into(), up: true, error: None, lost: 4 }),
+        kernel_log: Some(LogView {
+            source: "/dev/kmsg".into(),
+            up: true,
+            error: None,
+            lost: 4,
+            hangs: vec![
+                HangCount {
+                    card: "pci-0000:03:00.0".into(),
+                    count: 2,
+                    last_at: Some(now - Duration::from_secs(90)),
+                    ..HangCount::default()
+                },
+                HangCount { card: "pci-0000:06:00.0".into(), ..HangCount::default() },
+            ],
+        }),
     }
 }
 
