@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, GpuPlan};
 use crate::gpus;
 use crate::host::Host;
 use crate::jobs::Jobs;
@@ -188,6 +188,15 @@ struct Hands {
 /// The host as the config says where it is told.
 fn host(config: &Config) -> Host {
     Host::at(config.paths.procfs.clone(), config.paths.sysfs.clone(), &config.model_folders)
+}
+
+/// What the fleet is told of the GPUs by the config.
+fn gpu_plan(config: &Config, backends: &[gpus::Backend]) -> GpuPlan {
+    GpuPlan {
+        backends: backends.iter().map(|backend| backend.name).collect(),
+        expected: config.expected_gpus.clone(),
+        next_model_bytes: config.next_model_bytes,
+    }
 }
 
 /// What the backends of GPUs are told by the config.

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Options, about, gpu_options, host};
+use super::{Options, about, gpu_options, gpu_plan, host};
 use crate::config::Config;
 use crate::discover::{Known, Report, Search};
 use crate::fleet::Fleet;
@@ -43,6 +43,7 @@ pub(super) async fn poll_once(config: &Config, within: Duration) -> anyhow::Resu
         fleet.add(&target, false);
         polls.push(PollServer::new(&target.name, server, target.timeout, fleet.clone()));
     }
+    fleet.plan_gpus(gpu_plan(config, BACKENDS));
     let options = gpu_options(config);
     let mut reads: Vec<GpuPoller> = BACKENDS
         .iter()

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use crate::fleet::ExpectedGpus;
 use crate::gpus::kernel_log::Place;
 use crate::servers::Target;
 
@@ -71,18 +72,6 @@ pub struct Config {
     pub model_folders: Vec<PathBuf>,
     /// The targets named.
     pub targets: Vec<Target>,
-}
-
-/// The cards that should be there.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum ExpectedGpus {
-    /// Whatever there is.
-    #[default]
-    Any,
-    /// So many.
-    Count(u32),
-    /// These, by UUID.
-    Uuids(Vec<String>),
 }
 
 /// Where the kernel tells what it knows: other places in a container that has the host's mounted.

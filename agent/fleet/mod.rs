@@ -13,7 +13,7 @@ use crate::metrics::Counted;
 use crate::sample::{GpuSample, HangEvent, HostSample, Note, NoteLevel, ServerSample, ServerState, XidEvent};
 use crate::servers::Target;
 use crate::view::{
-    AgentView, BackendView, CardView, DiscoveryView, GpusView, HangCount, SCHEMA_VERSION, View, XidCount,
+    AgentView, DiscoveryView, HangCount, HostView, SCHEMA_VERSION, TargetView, View, XidCount, fits,
 };
 
 mod entry;
@@ -24,9 +24,9 @@ mod totals;
 mod vram;
 
 use entry::Entry;
-use gpus::Xids;
+use gpus::Gpus;
+pub use gpus::{ExpectedGpus, GpuPlan};
 pub use label::label;
-use vram::Seen;
 
 /// A cheap handle on what is known.
 #[derive(Debug, Clone)]
@@ -57,22 +57,6 @@ struct Known {
     agent: AgentView,
     gpus: Gpus,
     host: host::Host,
-}
-
-#[derive(Debug, Default)]
-struct Gpus {
-    backends: BTreeMap<&'static str, Backend>,
-    xids: Xids,
-    /// Whether the machine has anything that could be a GPU, known to a backend or not.
-    devices: Option<bool>,
-}
-
-#[derive(Debug)]
-struct Backend {
-    told: BackendView,
-    cards: Vec<GpuSample>,
-    read_at: Instant,
-    every: Duration,
 }
 
 impl Fleet {
@@ -118,6 +102,7 @@ impl Fleet {
     pub fn remove(&self, target: &str) {
         let mut known = self.lock();
         known.targets.remove(target);
+        known.gpus.forget_target(target);
         // Still under the lock: a poll that ends just now must not count for a target that is gone.
         self.counted().forget_target(target);
     }
@@ -147,23 +132,13 @@ impl Fleet {
         every: Duration,
     ) {
         self.counted().count_gpu_read(backend, result.as_ref().err().map(|(reason, _)| *reason));
-        let mut told = BackendView {
-            name: backend.into(),
-            up: result.is_ok(),
-            reason: None,
-            error: None,
-            read_duration_seconds: Some(took.as_secs_f64()),
-        };
-        let cards: Vec<GpuSample> = match result {
-            Ok(cards) => cards.into_iter().map(labelled).collect(),
-            Err((reason, error)) => {
-                (told.reason, told.error) = (Some(reason.into()), Some(error));
-                Vec::new()
-            }
-        };
-        let mut known = self.lock();
-        known.gpus.xids.meet(&cards);
-        known.gpus.backends.insert(backend, Backend { told, cards, read_at: Instant::now(), every });
+        let Known { targets, gpus, .. } = &mut *self.lock();
+        gpus.record(backend, result, took, every, Instant::now(), &|target| targets.contains_key(target));
+    }
+
+    /// What the config says of the GPUs: which should be there, which model is to come.
+    pub fn plan_gpus(&self, plan: GpuPlan) {
+        self.lock().gpus.plan(plan);
     }
 
     /// An error that a card's driver reported; gives the card and the count if it rose. It does not where the
@@ -241,64 +216,35 @@ impl Fleet {
 
     /// All that the outside sees, as of now.
     pub fn view(&self) -> View {
-        let now = Instant::now();
+        let (now, at) = (Instant::now(), Timestamp::now());
         let known = self.lock();
-        View {
+        let hosts: Vec<HostView> = known.host.view(now).into_iter().collect();
+        let available = hosts.first().and_then(|host| host.memory.available_bytes);
+        let gpus = known.gpus.view(now, at, available);
+        let target = |entry: &Entry| {
+            let target = entry.view(now);
+            TargetView { gpus: known.gpus.of_target(&target.name, &gpus.cards), ..target }
+        };
+        let mut view = View {
             schema_version: SCHEMA_VERSION,
-            at: Timestamp::now(),
+            at,
             agent: known.agent.clone(),
             discovery: known.discovery.clone(),
-            targets: known.targets.values().map(|entry| entry.view(now)).collect(),
-            gpus: known.gpus.view(now),
-            hosts: known.host.view(now).into_iter().collect(),
-        }
+            targets: known.targets.values().map(target).collect(),
+            gpus,
+            hosts,
+        };
+        let next = known.gpus.plan.next_model_bytes;
+        // What is left reads the view alone; a poll need not wait for it.
+        drop(known);
+        view.gpus.next_model = next.map(|bytes| fits(&view, bytes));
+        view
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
         // A panic while it was held cannot leave it half-changed in a way that hurts: go on.
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Gpus {
-    fn view(&self, now: Instant) -> GpusView {
-        let cards = self.current(now);
-        let shown: Vec<&str> = cards.iter().map(|card| card.uuid.as_str()).collect();
-        GpusView {
-            backends: self.backends.values().map(|backend| backend.told.clone()).collect(),
-            strays: self.xids.strays(&shown, now),
-            kernel_log: self.xids.log(),
-            cards: cards.into_iter().map(|card| self.card(card.clone())).collect(),
-            expected: None,
-            missing: None,
-        }
-    }
-
-    fn card(&self, told: GpuSample) -> CardView {
-        let xids = self.xids.of(&told);
-        CardView { energy_total_joules: told.energy_joules, told, xids, ..CardView::default() }
-    }
-
-    /// The cards, without those whose last read is too old to be shown as current.
-    fn current(&self, now: Instant) -> Vec<&GpuSample> {
-        let fresh = |backend: &&Backend| now.saturating_duration_since(backend.read_at) <= backend.every * 3;
-        self.backends.values().filter(fresh).flat_map(|backend| &backend.cards).collect()
-    }
-
-    /// Lends what is known of the cards.
-    fn see(&self, now: Instant, with: impl FnOnce(Seen<'_>)) {
-        let cards = self.current(now);
-        let no_driver = |backend: &Backend| backend.told.reason.as_deref() == Some("no_driver");
-        let no_backend = !self.backends.is_empty() && self.backends.values().all(no_driver);
-        let with_cards = self.backends.values().filter(|backend| !backend.cards.is_empty());
-        let read_at = with_cards.map(|backend| backend.read_at).min();
-        with(Seen { cards: &cards, none: no_backend && self.devices == Some(false), read_at });
-    }
-}
-
-/// The card with what other programs wrote made fit for a label.
-fn labelled(card: GpuSample) -> GpuSample {
-    GpuSample { uuid: label(&card.uuid), name: card.name.as_deref().map(label), ..card }
 }
 
 /// The warnings among the notes, each under what stays the same of it from look to look: its text

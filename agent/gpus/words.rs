@@ -91,7 +91,7 @@ pub const THROTTLES: [Word; 9] = [
 ];
 
 /// Why a card gives no readings, in the order of [`CardFault::REASONS`].
-pub const FAULTS: [Word; 8] = [
+pub const FAULTS: [Word; 12] = [
     Word {
         name: "lost",
         topic: "gpu lost",
@@ -140,6 +140,36 @@ pub const FAULTS: [Word; 8] = [
         remedy: "Look why its backend cannot be read: opsagent status says so below the cards.",
     },
     Word {
+        name: "no_driver",
+        topic: "gpu no_driver",
+        says: "is not known: its driver is gone",
+        means: "The card was read before, and nothing of its driver is on the machine any more.",
+        remedy: "Was the driver removed? Install it again, or restart the agent if the card was taken out too.",
+    },
+    Word {
+        name: "library_missing",
+        topic: "gpu library_missing",
+        says: "is not known: its driver's library cannot be loaded",
+        means: "The card was read before, and the driver's library is not found or not whole any more, as in the \
+                middle of an update.",
+        remedy: "Wait for the update to end; else install the driver again.",
+    },
+    Word {
+        name: "driver_not_loaded",
+        topic: "gpu driver_not_loaded",
+        says: "is not known: its driver is not loaded",
+        means: "The library is there, and the kernel's part of the driver is not loaded any more.",
+        remedy: "Load it (modprobe nvidia); if that fails, the kernel's log says why.",
+    },
+    Word {
+        name: "driver_mismatch",
+        topic: "gpu driver_mismatch",
+        says: "is not known: its driver was updated and needs a restart",
+        means: "Library and kernel module are of two versions: the driver was updated while the old module is loaded. \
+                What runs on the card goes on; nothing new starts.",
+        remedy: "Restart the machine, or stop all that uses the cards and load the module anew.",
+    },
+    Word {
         name: "no_permission",
         topic: "gpu no_permission",
         says: "may not be read by this user",
@@ -155,7 +185,7 @@ pub const FAULTS: [Word; 8] = [
     },
 ];
 
-/// Why that card gives no readings, in words. A reason of the whole driver reads as `other`.
+/// Why that card gives no readings, in words. A reason that is not known here reads as `other`.
 pub fn fault(fault: &CardFault) -> &'static Word {
     let other = &FAULTS[FAULTS.len() - 1];
     FAULTS.iter().find(|word| word.name == fault.reason).unwrap_or(other)
@@ -208,8 +238,9 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_of_the_whole_driver_has_words_too() {
-        assert_eq!(fault(&CardFault::new("driver_mismatch", "…")).name, "other");
+    fn a_reason_that_is_not_known_has_words_too() {
+        assert_eq!(fault(&CardFault::new("of a newer agent", "…")).name, "other");
+        assert_eq!(fault(&CardFault::new("driver_mismatch", "…")).name, "driver_mismatch");
         assert_eq!(fault(&CardFault::new("lost", "…")).says, "fell off the bus");
     }
 }

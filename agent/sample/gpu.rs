@@ -362,10 +362,22 @@ impl GpuSample {
 
 impl CardFault {
     /// Every reason: it fell off the bus; it must be reset before it works again; the driver does not answer for
-    /// it; the driver no longer lists it; the config expects it and it was never seen; the driver as a whole was
-    /// not read lately; this user may not; anything else.
-    pub const REASONS: [&'static str; 8] =
-        ["lost", "reset_required", "timeout", "gone", "missing", "stale", "no_permission", "other"];
+    /// it; the driver no longer lists it; the config expects it and it was never seen; it was not read lately; the
+    /// driver as a whole cannot be used, for one of four reasons, or this user may not; anything else.
+    pub const REASONS: [&'static str; 12] = [
+        "lost",
+        "reset_required",
+        "timeout",
+        "gone",
+        "missing",
+        "stale",
+        "no_driver",
+        "library_missing",
+        "driver_not_loaded",
+        "driver_mismatch",
+        "no_permission",
+        "other",
+    ];
 
     /// A fault by its closed word, and in a sentence.
     pub fn new(reason: &str, error: impl Into<String>) -> CardFault {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::sample::{GpuSample, Note, NoteLevel, Readings};
-use crate::view::Health;
+use crate::view::{Fit, Health};
 
 /// The GPUs of this machine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,11 @@ pub struct GpusView {
     pub missing: Option<u32>,
     /// XIDs of cards that no backend lists: a card that fell off the bus before it was read.
     pub strays: Vec<StrayXids>,
+    /// Energy since the agent started that went to no target, joules: of processes of none, or of a time in which
+    /// it is not known who worked. With the targets' own it is the energy of all cards. `None`: none is told.
+    pub other_energy_joules: Option<f64>,
+    /// Whether the model that the config means to load next fits. `None`: it says nothing.
+    pub next_model: Option<Fit>,
     /// Whether the kernel's log is read for XIDs, and why not.
     pub kernel_log: Option<LogView>,
 }

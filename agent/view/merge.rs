@@ -63,6 +63,10 @@ fn join(whole: &mut View, part: View) {
     whole.gpus.strays.extend(part.gpus.strays);
     whole.gpus.expected = sum(whole.gpus.expected, part.gpus.expected);
     whole.gpus.missing = sum(whole.gpus.missing, part.gpus.missing);
+    let energies = whole.gpus.other_energy_joules.into_iter().chain(part.gpus.other_energy_joules);
+    whole.gpus.other_energy_joules = energies.reduce(|a, b| a + b);
+    // No model is split over two machines.
+    whole.gpus.next_model = None;
     whole.gpus.kernel_log = None;
 }
 

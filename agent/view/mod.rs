@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 pub use crate::sample::{ChildSample, GpuSample, Totals};
 use crate::sample::{Note, NoteLevel, ServerState};
 
+mod fit;
 mod gpu;
 mod host;
 mod merge;
+mod room;
 
+pub use fit::{Fit, Unload, Verdict, fits};
 pub use gpu::{
     BackendView, CardUser, CardView, EnergySource, GpusView, HangCount, LogView, StrayXids, TargetGpus,
     XidCount,
@@ -21,6 +24,7 @@ pub use host::{
     CgroupSample, CpuSeconds, Disk, EnergyView, FolderSample, HostMemory, HostView, PressureSample, Resource,
 };
 pub use merge::merge;
+pub use room::{PROCESS_BYTES, headroom};
 
 /// Grows when a field changes its meaning or goes; a new field does not change it.
 pub const SCHEMA_VERSION: u32 = 1;

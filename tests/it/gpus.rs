@@ -65,7 +65,12 @@ impl Gpus for Fake {
 }
 
 fn card() -> GpuSample {
-    GpuSample { uuid: "GPU-1".into(), vendor: "nvidia".into(), ..GpuSample::default() }
+    GpuSample {
+        uuid: "GPU-1".into(),
+        vendor: "nvidia".into(),
+        utilization_ratio: Some(0.5),
+        ..GpuSample::default()
+    }
 }
 
 struct Bench {
@@ -159,7 +164,9 @@ async fn a_driver_that_comes_later_is_found_and_one_that_breaks_is_opened_anew()
     bench.steps.send(Box::new(|| Err(GpuError::DriverMismatch))).unwrap();
     poller.once().await;
     assert_eq!(reason(&fleet).as_deref(), Some("driver_mismatch"));
-    assert!(gpus(&fleet).cards.is_empty(), "nothing old is shown");
+    let lost = gpus(&fleet).cards[0].clone();
+    assert_eq!(lost.told.fault.map(|fault| fault.reason).as_deref(), Some("driver_mismatch"));
+    assert_eq!(lost.told.utilization_ratio, None, "nothing old is shown");
     poller.once().await;
     assert!(gpus(&fleet).backends[0].up);
     assert_eq!(bench.opens.load(Ordering::SeqCst), 2);

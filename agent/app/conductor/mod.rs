@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Hands, Options, gpu_options};
+use super::{Hands, Options, gpu_options, gpu_plan};
 use crate::config::Config;
 use crate::demo;
 use crate::discover::{Discover, Known, Report};
@@ -188,7 +188,7 @@ impl Conductor {
         self.fleet.record_devices(gpus::any_device(&self.config.paths.sysfs, &self.config.paths.procfs));
         let every = self.config.gpu_every;
         let options = gpu_options(&self.config);
-        let backends: &[Backend] = if self.options.demo { &[gpus::replay::BACKEND] } else { gpus::BACKENDS };
+        let backends = self.backends();
         self.gpus = backends
             .iter()
             .map(|backend| {
@@ -213,6 +213,15 @@ impl Conductor {
             let job = ListenToKernel::new(place, self.fleet.clone());
             self.jobs.every("listen to the kernel", Duration::ZERO, KERNEL_LOG_EVERY, job)
         });
+    }
+
+    fn backends(&self) -> &'static [Backend] {
+        if self.options.demo { &[gpus::replay::BACKEND] } else { gpus::BACKENDS }
+    }
+
+    /// Tells the fleet which GPUs are expected, and which model.
+    fn plan_gpus(&self) {
+        self.fleet.plan_gpus(gpu_plan(&self.config, self.backends()));
     }
 
     fn unwatch(&mut self, name: &str) {

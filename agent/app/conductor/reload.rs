@@ -106,6 +106,7 @@ impl Conductor {
             (self.config.discover, self.config.discover_every) != (new.discover, new.discover_every);
         let host_differs = (self.config.host_every, host(&self.config)) != (new.host_every, host(&new));
         self.config = new;
+        self.plan_gpus();
         self.beat_found();
         if gpus_differ {
             self.read_gpus();

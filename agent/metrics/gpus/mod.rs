@@ -27,7 +27,7 @@ metrics! {
         gpu_info: Gauge ["gpu", "index", "name", "vendor", "driver", "cuda", "pci", "vbios"],
         /// 1 if the card gave readings in the last read, 0 if it gives none now: then gpu_fault_info says why, and its other series are absent.
         gpu_up: Gauge ["gpu"],
-        /// 1, with why the card gives no readings: lost (fell off the bus), reset_required (works again after a reset), timeout (the driver does not answer for it), gone (the driver no longer lists it), missing (the config expects it, it was never seen), stale (the last read is too old), no_permission, other. No series for a card that gives some.
+        /// 1, with why the card gives no readings: lost (fell off the bus), reset_required (works again after a reset), timeout (the driver does not answer for it), gone (the driver no longer lists it), missing (the config expects it, it was never seen), stale (the last read is too old), or the driver as a whole cannot be used: no_driver, library_missing, driver_not_loaded, driver_mismatch, no_permission; other. No series for a card that gives some.
         gpu_fault_info: Gauge ["gpu", "reason"],
         /// 1 if the card has no memory of its own and takes the machine's (GB10, Jetson, APUs), 0 if it has, as far as the driver tells.
         gpu_memory_shared: Gauge ["gpu"],

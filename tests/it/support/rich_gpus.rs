@@ -30,6 +30,8 @@ pub fn rich_gpus(now: Timestamp) -> GpusView {
         ..BackendView::default()
     };
     GpusView {
+        other_energy_joules: None,
+        next_model: None,
         backends: vec![
             BackendView { up: true, read_duration_seconds: Some(0.003), ..silent_free("nvml") },
             BackendView { up: true, read_duration_seconds: Some(0.0004), ..silent_free("amdgpu") },

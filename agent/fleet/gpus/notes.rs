@@ -1,0 +1,241 @@
+//! What a person should know of a card: what is odd, why, and what to do. Pure.
+//!
+//! What the card or its driver itself calls a fault is one; a number that is high is none: a card that works is
+//! busy, hot and full, and knows its own limits.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::gpus::xid::{self, Severity};
+use crate::sample::{GpuSample, Note, NoteLevel};
+use crate::view::XidCount;
+
+#[cfg(test)]
+mod tests;
+
+/// For so long after an XID somebody is asked to look.
+const XID_LATELY: SignedDuration = SignedDuration::from_secs(600);
+
+/// The driver holds clocks down for heat now and then on small and densely packed machines; for so long it does
+/// only where too little air comes in.
+const LONG_HOT: Duration = Duration::from_secs(1800);
+
+/// A card that does nothing lets its link sleep. One that computes for more than this part of the time does not.
+const UNDER_LOAD: f64 = 0.5;
+
+/// Limits are set in whole watts, and told in thousandths.
+const SAME_WATTS: f64 = 1.0;
+
+/// What the rules look at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts<'a> {
+    /// What the card tells; of a silent one only what it is.
+    pub(super) told: &'a GpuSample,
+    /// Its XIDs.
+    pub(super) xids: &'a [XidCount],
+    /// For how long the driver has held its clocks down for heat. `None`: it does not.
+    pub(super) sw_thermal: Option<Duration>,
+    /// The most NVLinks that were up at once.
+    pub(super) most_links: u32,
+    /// Now.
+    pub(super) at: Timestamp,
+}
+
+/// All that is odd, what asks for a person first.
+pub(super) fn notes(facts: &Facts<'_>) -> Vec<Note> {
+    let rules: [fn(&Facts<'_>) -> Vec<Note>; 9] =
+        [xids, recovery, rows, ecc, throttled, temperature, pcie, nvlinks, settings];
+    let mut notes: Vec<Note> = rules.iter().flat_map(|rule| rule(facts)).collect();
+    notes.sort_by_key(|note| note.level == NoteLevel::Info);
+    notes
+}
+
+/// XIDs that happened lately.
+fn xids(facts: &Facts<'_>) -> Vec<Note> {
+    let lately =
+        |count: &&XidCount| count.last_at.is_some_and(|last| facts.at.duration_since(last) <= XID_LATELY);
+    let note = |count: &XidCount| {
+        let known = count.xid.parse().ok().and_then(xid::xid);
+        let Some(known) = known else {
+            let remedy =
+                "look it up in NVIDIA's catalogue of XIDs: https://docs.nvidia.com/deploy/xid-errors";
+            return Note::info("xid", format!("the driver reported XID {}", count.xid), Some(remedy));
+        };
+        let text = format!("XID {} ({}): {}", count.xid, known.name, known.meaning);
+        match known.severity {
+            Severity::Critical | Severity::Warning => Note::warning("xid", text, Some(known.remedy)),
+            Severity::Information | Severity::Application => Note::info("xid", text, Some(known.remedy)),
+        }
+    };
+    facts.xids.iter().filter(lately).map(note).collect()
+}
+
+/// What the driver asks for.
+fn recovery(facts: &Facts<'_>) -> Vec<Note> {
+    let (asks, remedy) = match facts.told.recovery_action.as_deref() {
+        None | Some("none") => return Vec::new(),
+        Some("reset") => ("a reset", "stop what uses the card, then: nvidia-smi --gpu-reset -i INDEX"),
+        Some("reboot") => ("a reboot", "reboot the machine"),
+        Some("drain_p2p") => {
+            ("an end of the traffic between cards", "restart what uses this card together with others")
+        }
+        Some("drain_and_reset") => (
+            "an end of its work and a reset",
+            "stop what uses it and its peers, then: nvidia-smi --gpu-reset -i INDEX",
+        ),
+        Some("recover_imex_domain") => (
+            "its IMEX domain to be set up anew",
+            "restart nvidia-imex on the machines that share memory over NVLink",
+        ),
+        Some("bus_reset") => {
+            ("a reset of its PCI Express bus", "reboot the machine, or reset the card's slot")
+        }
+        Some("system_reboot") => ("a restart of the whole system", "switch the machine off and on"),
+        Some(other) => (other, "see NVIDIA's manual for this GPU recovery action"),
+    };
+    vec![Note::warning("recovery_action", format!("the driver asks for {asks}"), Some(remedy))]
+}
+
+/// Rows and pages of memory that were, or must be, taken out of use.
+fn rows(facts: &Facts<'_>) -> Vec<Note> {
+    let told = facts.told;
+    let mut notes = Vec::new();
+    if told.row_remap_failed == Some(true) {
+        let text = "a row of its memory is broken and could not be replaced by a spare one";
+        notes.push(Note::warning("row_remap_failed", text, Some("replace the card")));
+    }
+    if told.row_remap_pending == Some(true) {
+        let text = "a row of its memory is broken; the spare one is taken at the next reset";
+        let remedy = "reset the card at the next chance: nvidia-smi --gpu-reset -i INDEX";
+        notes.push(Note::warning("row_remap_pending", text, Some(remedy)));
+    }
+    if told.retired_pages_pending == Some(true) {
+        let text = "a page of its memory is broken; it is taken out of use at the next start of the driver";
+        let remedy = "reset the card or reboot at the next chance";
+        notes.push(Note::warning("retired_pages_pending", text, Some(remedy)));
+    }
+    notes
+}
+
+/// Memory errors that could not be corrected. Of one memory's sum and its parts the largest number is told.
+fn ecc(facts: &Facts<'_>) -> Vec<Note> {
+    let uncorrected = facts.told.ecc_errors.iter().filter(|errors| errors.kind == "uncorrected");
+    let most = uncorrected.map(|errors| errors.count).max().unwrap_or(0);
+    if most == 0 {
+        return Vec::new();
+    }
+    let text = format!("{most} memory errors that could not be corrected since the driver was loaded");
+    let remedy =
+        "what ran then may have failed or computed wrong; reset the card, and replace it if they come again";
+    vec![Note::warning("ecc_uncorrected", text, Some(remedy))]
+}
+
+/// Clocks that are held down by heat or by want of power. What holds them at rest or at a limit that was set is how
+/// a card works.
+fn throttled(facts: &Facts<'_>) -> Vec<Note> {
+    let set = |reason: &str| facts.told.throttled.get(reason) == Some(&true);
+    let mut notes = Vec::new();
+    if set("hw_thermal") {
+        let text = "it is so hot that it halves its clocks, or worse";
+        let remedy = "look at fans, dust and the air that comes in";
+        notes.push(Note::warning("throttled_hw_thermal", text, Some(remedy)));
+    }
+    if set("hw_power_brake") {
+        let text = "the machine's power supply makes it hold its clocks down";
+        let remedy = "look at the power supplies: one may be out, or too weak for all cards";
+        notes.push(Note::warning("throttled_hw_power_brake", text, Some(remedy)));
+    }
+    if set("hw_slowdown") && notes.is_empty() {
+        let text = "it holds its clocks down by half or more, for heat or want of power";
+        let remedy = "look at its temperature, its power cables and the power supply";
+        notes.push(Note::warning("throttled_hw_slowdown", text, Some(remedy)));
+    }
+    if set("sw_thermal") {
+        let remedy = Some("look at fans, dust and the air that comes in");
+        let long = facts.sw_thermal.filter(|held| *held >= LONG_HOT);
+        notes.push(match long {
+            Some(held) => {
+                let minutes = held.as_secs() / 60;
+                let text = format!("the driver has held its clocks down for {minutes} min, for heat");
+                Note::warning("throttled_sw_thermal", text, remedy)
+            }
+            None => Note::info("throttled_sw_thermal", "the driver holds its clocks down, for heat", None),
+        });
+    }
+    notes
+}
+
+/// A die that is hotter than its own limit.
+fn temperature(facts: &Facts<'_>) -> Vec<Note> {
+    let over = facts.told.temperature_margin_celsius.filter(|margin| margin.is_finite() && *margin < 0.0);
+    let Some(over) = over else { return Vec::new() };
+    let text = format!("it is {:.0} °C above the temperature at which it slows down", -over);
+    vec![Note::warning("too_hot", text, Some("look at fans, dust and the air that comes in"))]
+}
+
+/// A link to the machine that is worse than it could be, while it is needed.
+fn pcie(facts: &Facts<'_>) -> Vec<Note> {
+    let (told, pcie) = (facts.told, facts.told.pcie);
+    // What is part of the processor shows a link that is not there.
+    if told.shared_memory == Some(true) || told.utilization_ratio.is_none_or(|busy| busy <= UNDER_LOAD) {
+        return Vec::new();
+    }
+    let mut notes = Vec::new();
+    let less =
+        |now: Option<u32>, most: Option<u32>| now.zip(most).filter(|(now, most)| *now > 0 && now < most);
+    let remedy = "seat the card anew, look at the riser or cable, and at the slot's settings in the firmware";
+    if let Some((now, most)) = less(pcie.width, pcie.width_max) {
+        let text = format!("its PCI Express link has {now} of {most} lanes: models load slower");
+        notes.push(Note::warning("pcie_narrow", text, Some(remedy)));
+    }
+    if let Some((now, most)) = less(pcie.generation, pcie.generation_max) {
+        let text =
+            format!("its PCI Express link runs at generation {now} of {most} under load: models load slower");
+        notes.push(Note::warning("pcie_slow", text, Some(remedy)));
+    }
+    notes
+}
+
+/// Links to other cards that are down. Some boards leave links unused for ever; one that was up is another matter.
+fn nvlinks(facts: &Facts<'_>) -> Vec<Note> {
+    let Some(links) = &facts.told.nvlinks else { return Vec::new() };
+    if links.active < facts.most_links {
+        let text = format!("{} of {} NVLinks are up", links.active, facts.most_links);
+        let remedy = "look for XID 74 in the kernel's log; reset the card at the next chance";
+        return vec![Note::warning("nvlinks_down", text, Some(remedy))];
+    }
+    if links.active > 0 && links.inactive > 0 {
+        let all = links.active.saturating_add(links.inactive);
+        let text = format!("{} of {all} NVLinks are up, as since the agent started", links.active);
+        return vec![Note::info("nvlinks_unused", text, None)];
+    }
+    Vec::new()
+}
+
+/// What somebody set, and may have forgotten.
+fn settings(facts: &Facts<'_>) -> Vec<Note> {
+    let told = facts.told;
+    let mut notes = Vec::new();
+    if let (Some(limit), Some(default)) = (told.power_limit_watts, told.power_limit_default_watts)
+        && limit < default - SAME_WATTS
+    {
+        let text = format!("its power limit is {limit:.0} W, and was {default:.0} W when it was shipped");
+        notes.push(Note::info("power_limit_lowered", text, None));
+    }
+    // Boards with memory that corrects itself and without fans of their own are those of data centres.
+    let server_board = told.ecc_enabled.is_some() && told.fans.is_empty();
+    if told.persistence == Some(false) && server_board {
+        let text = "its driver is unloaded when nobody uses it: the next start takes seconds longer, and counters \
+                    start anew";
+        notes.push(Note::info("persistence_off", text, Some("run nvidia-persistenced")));
+    }
+    if let Some(mig) = &told.mig
+        && mig.pending.is_some_and(|pending| pending != mig.enabled)
+    {
+        let will = if mig.enabled { "whole" } else { "divided (MIG)" };
+        let text = format!("it will be {will} after its next reset");
+        notes.push(Note::info("mig_pending", text, None));
+    }
+    notes
+}
