@@ -13,6 +13,7 @@ mod docs;
 mod example;
 mod explain;
 mod failure;
+mod fits;
 mod flags;
 mod grid;
 mod log;
@@ -44,14 +45,18 @@ Examples:
   opsagent                              run the agent; it finds this machine's servers by itself
   opsagent run --demo                   see what it looks like without a server
   opsagent status                       how all fares, with or without a running agent
+  opsagent fits 12GiB                   whether a model of that size fits on a GPU now
   opsagent config > opsagent.toml       begin a config
   opsagent explain opsagent_target_up   what a metric means
 
 Exit codes:
   0   done; of status and check --connect: all is well
-  1   it failed; of status and check --connect: WARNING
-  2   the config has faults, nothing was started; of status and check --connect: CRITICAL
-  3   of status and check --connect: UNKNOWN, wrong usage of status included
+  1   it failed; of status and check --connect: WARNING;
+      of fits: only by unloading or splitting
+  2   the config has faults, nothing was started; of status and check --connect: CRITICAL;
+      of fits: it does not fit
+  3   of status and check --connect: UNKNOWN, wrong usage of status included;
+      of fits: not known
   64  wrong usage
   130 interrupted by Ctrl-C";
 
@@ -70,6 +75,7 @@ struct Cli {
 enum Verb {
     Run(run::Args),
     Status(status::Args),
+    Fits(fits::Args),
     Check(check::Args),
     Config(example::Args),
     Explain(explain::Args),
@@ -93,6 +99,7 @@ pub fn main() -> ExitCode {
     let outcome = match &cli.verb {
         Verb::Run(args) => run::run(args),
         Verb::Status(args) => status::run(args, &mut out),
+        Verb::Fits(args) => fits::run(args, &mut out),
         Verb::Check(args) => check::run(args, &mut out),
         Verb::Config(args) => example::run(args, &mut out),
         Verb::Explain(args) => explain::run(args, &mut out),
@@ -168,7 +175,7 @@ mod tests {
     fn the_examples_in_the_help_really_parse() {
         let whole = Cli::command();
         let verbs: Vec<_> = whole.get_subcommands().collect();
-        assert_eq!(verbs.len(), 7);
+        assert_eq!(verbs.len(), 8);
         for command in verbs.into_iter().chain([&whole]) {
             let examples = examples(command);
             assert!(!examples.is_empty(), "{} has no example", command.get_name());

@@ -1,20 +1,45 @@
-//! Where `status` has its word from: named agents, the agent of this machine, or a poll of its own.
+//! Where `status` and `fits` have their word from: named agents, the agent of this machine, or a poll of its own.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
+use anyhow::Context as _;
 use futures_util::future::join_all;
 use url::Url;
 
 use super::agents::{Agent, NoView, Ways};
-use super::failure::{Failure, UNKNOWN};
+use super::failure::{Failure, INTERRUPTED, Outcome, UNKNOWN};
 use super::flags::{self, DEFAULT_PORT};
+use super::out::Out;
 use super::table::Lost;
-use super::{text, words};
+use super::{screen, text, words};
 use crate::app::App;
 use crate::config::{Config, ConfigError};
 use crate::view::{self, View};
 use crate::web::toolkit::WebConfig;
+
+/// Does a verb's work on a runtime of its own, until it is done or Ctrl-C ends it. What goes wrong is unknown to
+/// whoever reads the exit code.
+pub(super) fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+        .map_err(|error| Failure::new(UNKNOWN, error))?;
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = work => outcome,
+            _ = tokio::signal::ctrl_c() => Ok(INTERRUPTED),
+        }
+    });
+    if matches!(outcome, Ok(INTERRUPTED)) && Out::screen().height.is_some() {
+        // The terminal has just shown ^C; the prompt begins a line of its own.
+        screen::note("");
+    }
+    // A look-up of a name that hangs must not hold up the end.
+    runtime.shutdown_background();
+    outcome.map_err(|failure| failure.with_code(UNKNOWN))
+}
 
 /// What a look brought.
 pub(super) struct Told {

@@ -7,9 +7,9 @@ use anyhow::Context as _;
 use url::Url;
 
 use super::agents::Ways;
-use super::failure::{Failure, INTERRUPTED, Outcome, UNKNOWN};
+use super::failure::Outcome;
 use super::out::Out;
-use super::source::{Source, Told};
+use super::source::{self, Source, Told};
 use super::{flags, screen, table};
 
 const AFTER: &str = "\
@@ -67,24 +67,7 @@ pub(super) struct Args {
 
 /// Looks once, or again and again.
 pub(super) fn run(args: &Args, out: &mut Out) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")
-        .map_err(|error| Failure::new(UNKNOWN, error))?;
-    let outcome = runtime.block_on(async {
-        tokio::select! {
-            outcome = look(args, out) => outcome,
-            _ = tokio::signal::ctrl_c() => Ok(INTERRUPTED),
-        }
-    });
-    if matches!(outcome, Ok(INTERRUPTED)) && Out::screen().height.is_some() {
-        // The terminal has just shown ^C; the prompt begins a line of its own.
-        screen::note("");
-    }
-    // A look-up of a name that hangs must not hold up the end.
-    runtime.shutdown_background();
-    outcome.map_err(|failure| failure.with_code(UNKNOWN))
+    source::block_on(look(args, out))
 }
 
 async fn look(args: &Args, out: &mut Out) -> Outcome {
