@@ -168,17 +168,20 @@ impl Agent {
         }
     }
 
-    /// What `/metrics` says of the GPUs: the series, without how long reads took and how many failed, and
+    /// What `/metrics` says of NVIDIA's GPUs: the series, without how long reads took and how many failed, and
     /// without the XIDs that never came, which are the same twenty zeros of every card.
     pub fn gpus(&self) -> String {
         let page = self.process.get("/metrics");
         let never = |line: &&str| line.starts_with("opsagent_gpu_xid_errors_total{") && line.ends_with("} 0");
+        let other =
+            |line: &&str| line.starts_with("opsagent_gpu_backend_up{") && !line.contains("backend=\"nvml\"");
         let told = page.lines().filter(|line| {
             line.starts_with("opsagent_gpu")
                 && !line.starts_with("opsagent_gpu_read_duration_seconds")
                 && !line.starts_with("opsagent_gpu_card_read_duration_seconds")
                 && !line.starts_with("opsagent_gpu_read_errors_total")
                 && !never(line)
+                && !other(line)
         });
         told.flat_map(|line| [line, "\n"]).collect()
     }
