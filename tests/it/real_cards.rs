@@ -51,6 +51,7 @@ fn each_reading_of_each_card_is_told_or_has_its_reason() {
     for name in [
         "a100-mig",
         "a100-mig-unprivileged",
+        "b200",
         "gb10",
         "geforce",
         "geforce-4090",

@@ -48,6 +48,7 @@ fn each_card_tells_what_its_driver_tells_and_nothing_else() {
     for name in [
         "a100-mig",
         "a100-mig-unprivileged",
+        "b200",
         "gb10",
         "geforce",
         "geforce-4090",
