@@ -159,6 +159,21 @@ fn a_library_that_has_next_to_nothing_still_tells_which_card_there_is() {
 
 #[test]
 #[ignore = "real parts: run tests/run"]
+fn longer_entries_in_the_lists_of_processes_are_read_as_they_are() {
+    let mut machine = scenario("geforce-4090");
+    let processes = |machine: &Value| {
+        let agent = Machine::new(machine).start();
+        agent.until(UP);
+        cards(&agent).remove(0).processes.unwrap()
+    };
+    let short = processes(&machine);
+    assert_eq!(short.len(), 3);
+    machine["long_processes"] = true.into();
+    assert_eq!(processes(&machine), short);
+}
+
+#[test]
+#[ignore = "real parts: run tests/run"]
 fn a_card_that_needs_a_reset_says_so_and_keeps_its_name() {
     let mut machine = scenario("geforce");
     let agent = Machine::new(&machine).start();

@@ -2,7 +2,7 @@
 //! the card's UUID, so that a poll asks only for what moves.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nvml_wrapper::error::NvmlError;
@@ -15,6 +15,9 @@ use crate::sample::GpuSample;
 
 /// Cards that are remembered. No machine has as many; a driver that makes up UUIDs fills no memory.
 const MOST_CARDS: usize = 256;
+
+/// Reads between two tries to learn what a card did not tell at first, though it may.
+const READS_BETWEEN_TRIES: u32 = 20;
 
 /// What the driver says of itself, which holds until it is opened anew.
 #[derive(Debug)]
@@ -46,17 +49,21 @@ pub(super) struct Still {
     pub(super) fans: u32,
     /// Its NVLinks.
     pub(super) links: u32,
-    /// Up to when the use of its processes was read, by the driver's clock. The only thing here that moves.
+    /// All that is missing is missing for good.
+    settled: bool,
+    /// Reads since it was learned.
+    reads: AtomicU32,
+    /// Up to when the use of its processes was read, by the driver's clock.
     uses_seen: AtomicU64,
 }
 
 /// What is remembered of the cards. The lock is never held over a call to the driver.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct Known {
     cards: Mutex<HashMap<String, Arc<Still>>>,
 }
 
-impl Memory {
+impl Known {
     /// What does not change of the card behind this handle. Who it is, is asked each time: after a reset a
     /// handle may be another card's.
     ///
@@ -73,12 +80,17 @@ impl Memory {
             Err(NvmlError::NotSupported | NvmlError::FailedToLoadSymbol(_)) => Ok(String::new()),
             Err(error) => Err(Refusal::from(error).of_all()),
         }?;
-        if let Some(known) = self.lock().get(&uuid).filter(|_| !uuid.is_empty()) {
+        let known = self.lock().get(&uuid).filter(|_| !uuid.is_empty()).cloned();
+        if let Some(known) = &known
+            && (known.settled || known.reads.fetch_add(1, Ordering::Relaxed) < READS_BETWEEN_TRIES)
+        {
             return Ok(known.clone());
         }
-        let (still, may_change) = learn(device, &uuid, index, driver)?;
-        let still = Arc::new(still);
-        if !may_change && !uuid.is_empty() {
+        let still = Arc::new(learn(device, &uuid, index, driver)?);
+        if let Some(known) = &known {
+            still.seen_up_to(known.uses_seen());
+        }
+        if !uuid.is_empty() {
             let mut cards = self.lock();
             if cards.len() >= MOST_CARDS {
                 cards.clear();
@@ -105,7 +117,7 @@ impl Still {
     }
 }
 
-fn learn(device: &Device<'_>, uuid: &str, index: u32, driver: &Driver) -> Result<(Still, bool), CardError> {
+fn learn(device: &Device<'_>, uuid: &str, index: u32, driver: &Driver) -> Result<Still, CardError> {
     let mut answers = Answers::default();
     let address = device.pci_info().map_err(Refusal::from);
     let address = address.and_then(|info| pci::address(&info.bus_id).ok_or(IMPLAUSIBLE));
@@ -129,8 +141,8 @@ fn learn(device: &Device<'_>, uuid: &str, index: u32, driver: &Driver) -> Result
     link::learn(device, &mut answers, &mut card)?;
     let fans = fans::count(device, &mut answers)?;
     let links = link::count(device, &mut answers)?;
-    let may_change = answers.may_change;
+    let settled = !answers.may_change;
     card.untold = driver.untold.clone();
     card.untold.append(&mut answers.untold);
-    Ok((Still { card, fans, links, uses_seen: AtomicU64::new(0) }, may_change))
+    Ok(Still { card, fans, links, settled, reads: AtomicU32::new(0), uses_seen: AtomicU64::new(0) })
 }

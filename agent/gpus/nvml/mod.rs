@@ -31,7 +31,7 @@ mod processes;
 mod raw;
 
 use answers::{Answers, Refusal};
-use identity::{Driver, Memory};
+use identity::{Driver, Known};
 
 /// The row of the table.
 pub(super) const BACKEND: Backend =
@@ -48,7 +48,7 @@ const KERNEL_PART: &str = "/proc/driver/nvidia/version";
 struct NvmlGpus {
     nvml: Arc<Nvml>,
     driver: Driver,
-    memory: Memory,
+    known: Known,
 }
 
 fn open(options: &Options) -> Result<Arc<dyn Gpus>, GpuError> {
@@ -57,7 +57,7 @@ fn open(options: &Options) -> Result<Arc<dyn Gpus>, GpuError> {
     match Nvml::builder().lib_path(path).init() {
         Ok(nvml) => {
             let driver = Driver::ask(&nvml);
-            Ok(Arc::new(NvmlGpus { nvml: Arc::new(nvml), driver, memory: Memory::default() }))
+            Ok(Arc::new(NvmlGpus { nvml: Arc::new(nvml), driver, known: Known::default() }))
         }
         Err(NvmlError::LibloadingError(cause)) => {
             Err(missing(named.is_some(), Path::new(KERNEL_PART).exists(), &cause.to_string()))
@@ -113,7 +113,7 @@ impl NvmlGpus {
     /// # Errors
     /// The card does not say who it is, or is lost on the way: half a story is none.
     fn look(&self, place: u32, device: &Device<'_>) -> Result<GpuSample, CardError> {
-        let still = self.memory.still(device, place, &self.driver)?;
+        let still = self.known.still(device, place, &self.driver)?;
         let mut card = GpuSample { index: Some(place), ..still.card.clone() };
         let mut answers = Answers::default();
         let (told, card_now) = (&mut answers, &mut card);

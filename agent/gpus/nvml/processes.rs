@@ -52,9 +52,11 @@ pub(super) fn read(
     if !found.computing {
         return Ok(());
     }
-    if found.garbage && found.of.is_empty() {
+    if found.garbage {
         answers.missing("processes", &IMPLAUSIBLE);
-        return Ok(());
+        if found.of.is_empty() {
+            return Ok(());
+        }
     }
     let mut processes = found.all();
     if processes.iter().any(|process| process.memory_bytes.is_none()) {

@@ -95,6 +95,13 @@ structures! {
         gpuInstanceId: c_uint,
         computeInstanceId: c_uint,
     }
+    ProcessDetail = nvmlProcessDetail_v1_t {
+        pid: c_uint,
+        usedGpuMemory: c_ulonglong,
+        gpuInstanceId: c_uint,
+        computeInstanceId: c_uint,
+        usedGpuCcProtectedMemory: c_ulonglong,
+    }
     ProcessV1 = nvmlProcessInfo_v1_t {
         pid: c_uint,
         usedGpuMemory: c_ulonglong,

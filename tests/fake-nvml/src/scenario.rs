@@ -11,6 +11,7 @@
 //! | `calls` | what befalls the calls of a function, see below |
 //! | `order` | `[[second, [1, 0]], ...]`: which card stands at index 0, 1, ... from the first initialisation after that second |
 //! | `without` | functions that the driver does not have: whoever puts the library in place spoils their names |
+//! | `long_processes` | `true`: entries of lists of processes are longer than nvml.h says, as of the first drivers 535 |
 //! | `each` | what every card has that does not say otherwise |
 //! | `cards` | the cards |
 //!

@@ -31,7 +31,7 @@ const UNANSWERED: ffi::nvmlReturn_t = 999;
 const _: () = {
     assert!(size_of::<ffi::nvmlFieldValue_t>() == 40 && offset_of!(ffi::nvmlFieldValue_t, value) == 32);
     assert!(size_of::<ffi::nvmlProcessInfo_v1_t>() == 16);
-    assert!(size_of::<ffi::nvmlProcessInfo_v2_t>() == 24);
+    assert!(size_of::<ffi::nvmlProcessInfo_v2_t>() == 24 && size_of::<ffi::nvmlProcessDetail_v1_t>() == 32);
     assert!(size_of::<ffi::nvmlProcessUtilizationSample_t>() == 32);
     assert!(size_of::<ffi::nvmlMemory_t>() == 24);
     assert!(size_of::<ffi::nvmlMarginTemperature_v1_t>() == 8);
