@@ -48,9 +48,9 @@ pub(super) fn learn(
 
 /// What is felt now.
 ///
-/// `power_watts` is nvmlDeviceGetPowerUsage: of Ampere and later cards the average of a second, of older ones
-/// the moment. The energy counter counts the same power, so the two agree; the field for the moment
-/// (`NVML_FI_DEV_POWER_INSTANT`) would show spikes that no poll every few seconds can follow.
+/// `power_watts` is nvmlDeviceGetPowerUsage: of Ampere and later cards (but the GA100) the average of a second, of
+/// others the moment. The field for the moment (`NVML_FI_DEV_POWER_INSTANT`) would show spikes that no poll every few
+/// seconds can follow. NVIDIA states an error, 5 % of what is drawn, for Fermi and Kepler alone (nvml.h).
 pub(super) fn read(
     device: &Device<'_>,
     fields: &Fields,
