@@ -185,6 +185,23 @@ pub const FAULTS: [Word; 12] = [
     },
 ];
 
+/// The name by which a person knows a card: `GPU 3 (H100 80GB HBM3)`.
+pub fn called(card: &GpuSample) -> String {
+    let name = short(card);
+    match (card.index, name.is_empty()) {
+        (Some(index), false) => format!("GPU {index} ({name})"),
+        (Some(index), true) => format!("GPU {index}"),
+        (None, false) => format!("GPU {name}"),
+        (None, true) => card.uuid.clone(),
+    }
+}
+
+/// The product's name without its maker's, which most cards of a machine repeat.
+pub fn short(card: &GpuSample) -> &str {
+    let name = card.name.as_deref().unwrap_or(&card.vendor);
+    ["NVIDIA ", "AMD ", "Intel "].iter().find_map(|maker| name.strip_prefix(maker)).unwrap_or(name)
+}
+
 /// Why that card gives no readings, in words. A reason that is not known here reads as `other`.
 pub fn fault(fault: &CardFault) -> &'static Word {
     let other = &FAULTS[FAULTS.len() - 1];
@@ -235,6 +252,18 @@ mod tests {
         assert_eq!(names(&hot, &[]), ["sw_power_cap", "hw_thermal"]);
         let note = Note::warning("throttled_hw_thermal", "too hot", None);
         assert_eq!(names(&hot, &[note]), ["sw_power_cap"]);
+    }
+
+    #[test]
+    fn a_card_is_called_by_what_is_known_of_it() {
+        let card = |index, name: Option<&str>, vendor: &str| {
+            let (name, vendor) = (name.map(str::to_owned), vendor.to_owned());
+            called(&GpuSample { uuid: "GPU-1".into(), index, name, vendor, ..GpuSample::default() })
+        };
+        assert_eq!(card(Some(3), Some("NVIDIA H200"), "nvidia"), "GPU 3 (H200)");
+        assert_eq!(card(Some(3), None, ""), "GPU 3");
+        assert_eq!(card(None, Some("AMD Radeon"), "amd"), "GPU Radeon");
+        assert_eq!(card(None, None, ""), "GPU-1");
     }
 
     #[test]

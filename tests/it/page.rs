@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use opsagent::sample::ServerState;
+use opsagent::sample::{CardFault, ServerState};
 use opsagent::view::{ModelView, View};
 use opsagent::web::page::{self, SCRIPT, STYLE};
 
@@ -42,8 +42,18 @@ fn the_headline_says_how_all_fares() {
     assert_eq!(headline(&view), "1 of 3 servers is down");
     assert_eq!(
         headline(&page_view()),
-        "1 of 7 servers is down, 1 is hung, 1 is not known, 1 needs a look; the host needs a look"
+        "1 of 7 servers is down, 1 is hung, 1 is not known, 1 needs a look; 2 of 6 GPUs give no readings; \
+         GPU 1 (H100 80GB HBM3) needs a look; the host needs a look"
     );
+    let mut view = page_view();
+    view.targets = vec![target("box", "ollama")];
+    view.hosts.clear();
+    view.gpus.cards.truncate(4);
+    view.gpus.missing = None;
+    view.gpus.cards[1].told.fault = Some(CardFault::new("lost", "it fell off the bus"));
+    assert_eq!(headline(&view), "box is up; GPU 1 (H100 80GB HBM3) fell off the bus");
+    view.gpus.missing = Some(3);
+    assert_eq!(headline(&view), "box is up; 3 of 6 expected GPUs give no readings");
 }
 
 #[test]
@@ -68,7 +78,13 @@ fn names_that_servers_tell_stay_text() {
     }
     view.discovery.tried[0].outcome = hostile.into();
     view.agent.config_errors = vec![hostile.into()];
-    view.gpus.cards[0].told.name = Some(hostile.into());
+    for card in &mut view.gpus.cards {
+        card.told.name = Some(hostile.into());
+        card.told.uuid = format!("{}{hostile}", card.told.uuid);
+        card.users.iter_mut().for_each(|user| user.target = hostile.into());
+        card.users.iter_mut().for_each(|user| user.programs = vec![hostile.into()]);
+        card.xids.iter_mut().for_each(|xid| xid.told = Some(hostile.into()));
+    }
     let page = render(&view);
     assert_eq!(page.matches("<script").count(), 1, "the page's own script alone");
     assert!(!page.contains("<img") && !page.contains("\"'>"));
@@ -99,6 +115,30 @@ fn a_machine_without_gpus_is_told_as_normal() {
     assert!(page.contains("A machine without GPUs is fine"));
     assert!(page.contains("driver on this machine"));
     assert!(!page.contains("critical"), "nothing red");
+}
+
+#[test]
+fn an_ill_gpu_says_what_is_wrong_and_what_to_do() {
+    let page = render(&page_view());
+    let block = |name: &str| {
+        let (_, rest) = page.split_once(&format!("<bdi>{name}</bdi></h3>")).unwrap();
+        rest.split_once("</section>").unwrap().0.to_owned()
+    };
+    let lost = block("GPU 3 (H100 80GB HBM3)");
+    for part in ["✕</span> lost", "Why: It fell off the bus.", "PCI 0000:2a:00.0", "XID 79"] {
+        assert!(lost.contains(part), "{part}: {lost}");
+    }
+    assert!(!lost.contains("Computing"), "nothing is told of it: {lost}");
+    let hot = block("GPU 1 (H100 80GB HBM3)");
+    for part in ["because it is too hot", "nvidia-smi --gpu-reset", "<bdi>box</bdi></strong> 60 GiB", "91 °C"]
+    {
+        assert!(hot.contains(part), "{part}: {hot}");
+    }
+    assert!(!hot.contains("XID 79"), "that never came: {hot}");
+    let order = ["GPU 3 (", "GPU 1 (", "GPU 0 ("].map(|name| page.rfind(&format!("<bdi>{name}")).unwrap());
+    assert!(order.is_sorted(), "the ill ones first: {order:?}");
+    let server = page.split_once("id=\"s-box\"").unwrap().1;
+    assert!(server.contains("GPU memory of its processes</dt><dd>65 GiB on 2 GPUs<"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The head: all in one sentence, as a pager shows it.
 
-use super::{Lost, gpu};
+use super::Lost;
 use crate::cli::{style, text, words};
 use crate::gpus::words as words_of;
 use crate::sample::{NoteLevel, ServerState};
@@ -86,7 +86,7 @@ fn cards(view: &View, health: Health) -> Vec<String> {
 }
 
 fn ill_card(card: &CardView) -> String {
-    let name = text::fit(&gpu::named(card), NAME);
+    let name = text::fit(&text::clean(&words_of::called(&card.told)), NAME);
     if let Some(fault) = &card.told.fault {
         return format!("{name} {}", words_of::fault(fault).says);
     }

@@ -7,7 +7,7 @@ use super::line::Line;
 use super::row::Row;
 use super::words::{self, Moment, moment};
 use crate::sample::{Note, NoteLevel, ServerState};
-use crate::view::{ModelView, TargetView};
+use crate::view::{ModelView, TargetGpus, TargetView};
 
 /// Models that are not loaded are listed up to here; the JSON has the others.
 const RESTING: usize = 60;
@@ -30,6 +30,8 @@ pub(super) struct Card<'a> {
     /// When it last answered as it should, if that is not the last poll.
     pub(super) answered: Option<Moment>,
     pub(super) installed: Option<String>,
+    /// What its processes hold of this machine's GPUs.
+    pub(super) gpu_memory: Option<String>,
     pub(super) orphans: u32,
     /// The models in memory, and those of which it is not told.
     pub(super) models: Vec<Row<'a>>,
@@ -58,6 +60,7 @@ impl<'a> Card<'a> {
             every: words::every(target.every_seconds),
             answered: answered.map(|at| moment(at, now)),
             installed: target.models_installed.map(|models| words::count(models as f64)),
+            gpu_memory: target.gpus.as_ref().and_then(gpu_memory),
             orphans: target.orphans.unwrap_or(0),
             models: awake.iter().map(row).collect(),
             resting_all: resting.len(),
@@ -70,6 +73,16 @@ impl<'a> Card<'a> {
     /// Resting models that are not listed.
     pub(super) fn resting_more(&self) -> usize {
         self.resting_all - self.resting.len()
+    }
+}
+
+/// `60 GiB on 2 GPUs`.
+fn gpu_memory(gpus: &TargetGpus) -> Option<String> {
+    let bytes = words::bytes(gpus.memory_bytes.values().fold(0, |sum, bytes| sum.saturating_add(*bytes)));
+    match gpus.memory_bytes.len() {
+        0 => None,
+        1 => Some(bytes),
+        cards => Some(format!("{bytes} on {cards} GPUs")),
     }
 }
 

@@ -1,19 +1,21 @@
 //! The whole in a few words: what somebody reads who was just woken up. Pure.
 
-use jiff::Timestamp;
+use std::borrow::Cow;
 
+use super::gpu;
 use super::line::anchor;
 use super::words::{Moment, moment};
+use crate::gpus::words as told;
 use crate::sample::{NoteLevel, ServerState};
-use crate::view::{Health, HostView, TargetView, View};
+use crate::view::{CardView, Health, TargetView, View};
 
 /// So many servers in trouble are named at the top; the table below has all.
 const TROUBLES: usize = 8;
 
-/// A server that somebody should look at, in a line.
+/// A server, card or host that somebody should look at, in a line.
 #[derive(Debug)]
 pub(super) struct Trouble<'a> {
-    pub(super) name: &'a str,
+    pub(super) name: Cow<'a, str>,
     pub(super) anchor: String,
     pub(super) tone: &'static str,
     pub(super) since: Option<Moment>,
@@ -49,8 +51,38 @@ pub(super) fn headline(view: &View) -> String {
         [one] => single(one),
         _ => tally.say(),
     };
-    let host_warns = view.hosts.iter().any(|host| host.health() == Health::Warning);
-    if host_warns { format!("{servers}; the host needs a look") } else { servers }
+    let host = view.hosts.iter().any(|host| host.health() == Health::Warning);
+    let parts =
+        [Some(servers), silent_cards(view), warned_cards(view), host.then(|| "the host needs a look".into())];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// The cards that give no readings, those expected and never seen among them.
+fn silent_cards(view: &View) -> Option<String> {
+    let gpus = &view.gpus;
+    let silent: Vec<&CardView> = gpus.cards.iter().filter(|card| card.told.fault.is_some()).collect();
+    let missing = gpus.missing.unwrap_or(0) as usize;
+    match (&*silent, gpus.expected) {
+        (_, Some(expected)) if missing > silent.len() => {
+            Some(format!("{missing} of {expected} expected GPUs give no readings"))
+        }
+        ([], _) => None,
+        ([one], _) => {
+            let why = one.told.fault.as_ref().map(|fault| told::fault(fault).says);
+            Some(format!("{} {}", told::called(&one.told), why.unwrap_or_default()))
+        }
+        (several, _) => Some(format!("{} of {} GPUs give no readings", several.len(), gpus.cards.len())),
+    }
+}
+
+fn warned_cards(view: &View) -> Option<String> {
+    let warned: Vec<&CardView> =
+        view.gpus.cards.iter().filter(|card| card.health() == Health::Warning).collect();
+    match &*warned {
+        [] => None,
+        [one] => Some(format!("{} needs a look", told::called(&one.told))),
+        several => Some(format!("{} of {} GPUs need a look", several.len(), view.gpus.cards.len())),
+    }
 }
 
 impl Tally {
@@ -94,33 +126,50 @@ fn single(one: &TargetView) -> String {
     }
 }
 
-/// The servers that somebody should look at, the worst first, and how many more there are; then what
-/// is wrong with the host.
-pub(super) fn troubles<'a>(
-    sorted: &[&'a TargetView],
-    hosts: &'a [HostView],
-    now: Timestamp,
-) -> (Vec<Trouble<'a>>, usize) {
-    let bad = sorted.iter().filter(|target| target.health() != Health::Ok);
-    let more = bad.clone().count().saturating_sub(TROUBLES);
-    let of_hosts = hosts.iter().flat_map(|host| {
+/// The servers that somebody should look at, `sorted` with the worst first, then the cards, and how many more
+/// there are; then what is wrong with the host.
+pub(super) fn troubles<'a>(view: &'a View, sorted: &[&'a TargetView]) -> (Vec<Trouble<'a>>, usize) {
+    let servers = sorted.iter().filter(|target| target.health() != Health::Ok).map(|target| Trouble {
+        name: Cow::Borrowed(&target.name),
+        anchor: anchor(&target.name),
+        tone: target.health().name(),
+        since: target
+            .state_since
+            .filter(|_| target.health() == Health::Critical)
+            .map(|at| moment(at, view.at)),
+        text: trouble(target),
+    });
+    let mut cards: Vec<&CardView> =
+        view.gpus.cards.iter().filter(|card| card.health() != Health::Ok).collect();
+    cards.sort_by_key(|card| std::cmp::Reverse(card.health()));
+    let hosts = view.hosts.iter().flat_map(|host| {
         let warnings = host.notes.iter().filter(|note| note.level == NoteLevel::Warning);
         warnings.map(|note| Trouble {
-            name: "the host",
+            name: Cow::Borrowed("the host"),
             anchor: "host".into(),
             tone: Health::Warning.name(),
             since: None,
             text: format!("needs a look: {}", note.text),
         })
     });
-    let named = bad.take(TROUBLES).map(|target| Trouble {
-        name: &target.name,
-        anchor: anchor(&target.name),
-        tone: target.health().name(),
-        since: target.state_since.filter(|_| target.health() == Health::Critical).map(|at| moment(at, now)),
-        text: trouble(target),
-    });
-    (named.chain(of_hosts).collect(), more)
+    let more = servers.clone().count().saturating_sub(TROUBLES) + cards.len().saturating_sub(TROUBLES);
+    let cards = cards.into_iter().take(TROUBLES).map(ill_card);
+    (servers.take(TROUBLES).chain(cards).chain(hosts).collect(), more)
+}
+
+fn ill_card(card: &CardView) -> Trouble<'_> {
+    let warning = card.notes.iter().find(|note| note.level == NoteLevel::Warning);
+    Trouble {
+        name: Cow::Owned(told::called(&card.told)),
+        anchor: gpu::anchor(&card.told),
+        tone: card.health().name(),
+        since: None,
+        text: match (&card.told.fault, warning) {
+            (Some(fault), _) => told::fault(fault).says.into(),
+            (None, Some(note)) => format!("needs a look: {}", note.text),
+            (None, None) => "needs a look".into(),
+        },
+    }
 }
 
 fn trouble(target: &TargetView) -> String {

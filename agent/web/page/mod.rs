@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use askama::Template;
 
 use crate::sample::NoteLevel;
-use crate::view::{BackendView, CardView, GpuSample, GpusView, TargetView, View};
+use crate::view::{BackendView, CardView, GpusView, TargetView, View};
 
 mod badge;
 mod card;
+mod gpu;
 mod headline;
 mod host;
 mod line;
@@ -17,10 +18,10 @@ mod row;
 mod words;
 
 use card::Card;
+use gpu::Gpu;
 use headline::Trouble;
 use host::Host;
 use line::Line;
-use row::Part;
 use words::{Moment, moment};
 
 /// The page's style.
@@ -75,22 +76,14 @@ struct Page<'a> {
     local: bool,
 }
 
-/// A GPU's line.
-struct Gpu<'a> {
-    card: &'a GpuSample,
-    busy: Option<Part>,
-    memory: Option<String>,
-    memory_part: Option<Part>,
-    power: Option<String>,
-    temperature: Option<String>,
-}
-
 impl<'a> Page<'a> {
     fn new(view: &'a View, listen: &[SocketAddr]) -> Page<'a> {
         let now = view.at;
         let mut sorted: Vec<&TargetView> = view.targets.iter().collect();
         sorted.sort_by_key(|target| (Reverse(target.health()), &target.name));
-        let (troubles, troubles_more) = headline::troubles(&sorted, &view.hosts, now);
+        let mut gpus: Vec<&CardView> = view.gpus.cards.iter().collect();
+        gpus.sort_by_key(|card| Reverse(card.health()));
+        let (troubles, troubles_more) = headline::troubles(view, &sorted);
         Page {
             view,
             style: format!("page.css?v={:x}", line::hash(STYLE.as_bytes())),
@@ -108,7 +101,7 @@ impl<'a> Page<'a> {
             table: sorted.len() >= TABLE_FROM,
             cards: sorted.iter().take(CARDS).map(|target| Card::new(target, now)).collect(),
             cards_more: sorted.len().saturating_sub(CARDS),
-            gpus: view.gpus.cards.iter().map(Gpu::new).collect(),
+            gpus: gpus.into_iter().map(|card| Gpu::new(card, now)).collect(),
             gpus_failed: view.gpus.backends.iter().any(|backend| !backend.up && !is_absent(backend)),
             backends_down: backends_down(&view.gpus),
             hosts: view.hosts.iter().map(|host| Host::new(host, now)).collect(),
@@ -131,32 +124,4 @@ fn backends_down(gpus: &GpusView) -> Vec<&BackendView> {
 /// Whether this way of reading GPUs is not there at all, as on any machine without one.
 fn is_absent(backend: &BackendView) -> bool {
     matches!(backend.reason.as_deref(), Some("no_driver" | "driver_not_loaded"))
-}
-
-impl<'a> Gpu<'a> {
-    fn new(card: &'a CardView) -> Gpu<'a> {
-        let card = &card.told;
-        let part = |ratio: f64| Part { text: words::percent(ratio), width: words::width(ratio) };
-        let watts = |watts: f64| format!("{watts:.0} W");
-        Gpu {
-            card,
-            busy: card.utilization_ratio.map(part),
-            memory: match (card.memory_used_bytes, card.memory_total_bytes) {
-                (Some(used), Some(all)) => Some(format!("{} of {}", words::bytes(used), words::bytes(all))),
-                (None, Some(all)) => Some(format!("{} in all", words::bytes(all))),
-                (Some(used), None) => Some(words::bytes(used)),
-                (None, None) => None,
-            },
-            memory_part: card
-                .memory_used_bytes
-                .zip(card.memory_total_bytes)
-                .filter(|(_, all)| *all > 0)
-                .map(|(used, all)| part(used as f64 / all as f64)),
-            power: match (card.power_watts, card.power_limit_watts) {
-                (Some(now), Some(limit)) => Some(format!("{} of {}", watts(now), watts(limit))),
-                (now, _) => now.map(watts),
-            },
-            temperature: card.temperatures_celsius.get("die").map(|celsius| format!("{celsius:.0} °C")),
-        }
-    }
 }

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 
 use super::block;
 use crate::cli::grid::{Cell, Column, Grid};
-use crate::cli::{style, text, words};
-use crate::gpus::words as told;
+use crate::cli::{style, words};
+use crate::gpus::words as words_of;
 use crate::view::{BackendView, CardView, View};
 
 mod detail;
@@ -30,18 +30,6 @@ pub(super) fn gpus(view: &View, width: usize, lines: &mut Vec<String>) {
     backends(view, width, lines);
     if lines.len() > before {
         lines.insert(before, String::new());
-    }
-}
-
-/// The name by which a person knows a card: `GPU 3 (H100 80GB HBM3)`.
-pub(super) fn named(card: &CardView) -> String {
-    let index = card.told.index.map(|index| format!("GPU {index}"));
-    let name = short(card);
-    match (index, name.is_empty()) {
-        (Some(index), false) => format!("{index} ({name})"),
-        (Some(index), true) => index,
-        (None, false) => format!("GPU {name}"),
-        (None, true) => card.told.uuid.clone(),
     }
 }
 
@@ -77,9 +65,10 @@ fn cards(view: &View, width: usize, lines: &mut Vec<String>) {
 fn row(card: &CardView) -> Vec<Cell> {
     let told = &card.told;
     let health = card.health();
-    let state = told.fault.as_ref().map_or(health.name(), |fault| told::fault(fault).name);
+    let state = told.fault.as_ref().map_or(health.name(), |fault| words_of::fault(fault).name);
     let index = told.index.map(|index| index.to_string());
-    let name: Vec<String> = index.into_iter().chain([short(card)]).filter(|text| !text.is_empty()).collect();
+    let name: Vec<String> =
+        index.into_iter().chain([words_of::short(told).to_owned()]).filter(|text| !text.is_empty()).collect();
     let name = if name.is_empty() { told.uuid.clone() } else { name.join(" ") };
     let or_nothing = |text: Option<String>| Cell::new(text.as_deref().unwrap_or(NOTHING));
     let used = told.memory_used_bytes.zip(told.memory_total_bytes);
@@ -116,13 +105,6 @@ fn bar(used: u64, total: u64) -> Option<String> {
     Some(format!("[{}{}]", "#".repeat(signs), "-".repeat(BAR - signs)))
 }
 
-/// The product's name without its maker's, which the most cards repeat.
-fn short(card: &CardView) -> String {
-    let name = card.told.name.as_deref().unwrap_or(&card.told.vendor);
-    let rest = ["NVIDIA ", "AMD ", "Intel "].iter().find_map(|maker| name.strip_prefix(maker));
-    text::clean(rest.unwrap_or(name))
-}
-
 /// What cannot be read. A machine without GPUs is told in one calm line.
 fn backends(view: &View, width: usize, lines: &mut Vec<String>) {
     let (absent, failed): (Vec<_>, Vec<_>) =
@@ -157,7 +139,6 @@ fn has_no_driver(backend: &BackendView) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::GpuSample;
 
     #[test]
     fn a_bar_is_full_or_empty_only_if_the_memory_is() {
@@ -168,23 +149,5 @@ mod tests {
         assert_eq!(bar(1000, 1000).as_deref(), Some("[##########]"));
         assert_eq!(bar(2000, 1000).as_deref(), Some("[##########]"));
         assert_eq!(bar(1, 0), None);
-    }
-
-    #[test]
-    fn a_card_is_named_by_what_is_known_of_it() {
-        let card = |index, name: Option<&str>, vendor: &str| {
-            let told = GpuSample {
-                uuid: "GPU-1".into(),
-                index,
-                name: name.map(str::to_owned),
-                vendor: vendor.into(),
-                ..GpuSample::default()
-            };
-            named(&CardView { told, ..CardView::default() })
-        };
-        assert_eq!(card(Some(3), Some("NVIDIA H200"), "nvidia"), "GPU 3 (H200)");
-        assert_eq!(card(Some(3), None, ""), "GPU 3");
-        assert_eq!(card(None, Some("AMD Radeon"), "amd"), "GPU Radeon");
-        assert_eq!(card(None, None, ""), "GPU-1");
     }
 }
