@@ -147,7 +147,7 @@ pub struct GpuSample {
 
     /// Readings that are missing, and why: the field's name, and `not_supported`, `no_permission`,
     /// `old_driver`, `implausible`, `suspended` (the card sleeps), `not_yet` (it is made of two reads) or the driver's
-    /// own words.
+    /// own words. `process_targets`: why no process is joined to its target (`container`: ids here are others').
     pub untold: BTreeMap<String, String>,
     /// How long this card's read took, in seconds.
     pub read_seconds: Option<f64>,

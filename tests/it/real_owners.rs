@@ -134,6 +134,14 @@ fn the_running_agent_joins_a_drivers_processes_and_finds_what_an_ollama_does_not
     assert_eq!(joined(&view), wanted);
     assert!(codes(&view, "ollama").iter().all(|code| code != "vram_mismatch"), "{view}");
 
+    let uuid = view["gpus"]["cards"][0]["uuid"].as_str().unwrap();
+    let page = agent.process.get("/metrics");
+    for (target, bytes) in [("llama", 3 * gib), ("ollama", gib / 2), ("other", 2 * gib)] {
+        let series =
+            format!("opsagent_gpu_processes_memory_bytes{{gpu=\"{uuid}\",target=\"{target}\"}} {bytes}\n");
+        assert!(page.contains(&series), "no {series} in\n{page}");
+    }
+
     agent.play(&card(&[(child, 2 * gib)]));
     until(&agent, "a mismatch", |view| codes(view, "ollama").iter().any(|code| code == "vram_mismatch"));
     let log = agent.process.log();

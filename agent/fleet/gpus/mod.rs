@@ -178,8 +178,9 @@ impl Gpus {
         let current = || self.cards.values().filter(|card| card.is_current(now));
         let cards: Vec<&GpuSample> = current().map(Card::told).collect();
         let no_driver = |backend: &BackendView| backend.reason.as_deref() == Some("no_driver");
-        let no_backend = !self.backends.is_empty() && self.backends.values().all(no_driver);
-        let read_at = current().filter_map(Card::read).min();
+        let no_backend = self.all_read() && self.backends.values().all(no_driver);
+        // That of a card which is silent stands still.
+        let read_at = current().filter(|card| card.told().fault.is_none()).filter_map(Card::read).min();
         with(Seen { cards: &cards, none: no_backend && self.devices == Some(false), read_at });
     }
 
