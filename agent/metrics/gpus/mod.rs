@@ -10,7 +10,7 @@ mod fill;
 metrics! {
     /// What the last read of each card saw, and what was made of it.
     pub(in crate::metrics) struct OfGpus<'a> in "opsagent_" {
-        /// GPUs that the agent's config expects ([gpu] expected). No series where it says nothing.
+        /// GPUs that the agent's config expects, by its gpu.expected. No series where it says nothing.
         gpus_expected: Gauge [],
         /// GPUs that the drivers list, also those that give no readings. No series while no backend can read any.
         gpus_found: Gauge [],
