@@ -102,11 +102,11 @@ pub(super) fn record(fleet: &Fleet, event: &XidEvent) {
         return;
     }
     let (xid, times) = (&count.xid, count.count);
-    let [means, told] = [&count.meaning, &count.told].map(|text| text.as_deref().unwrap_or("not known"));
-    let matters = count.severity.as_deref().unwrap_or("not known");
+    // What is not known has no field.
+    let [means, told, matters] = [&count.meaning, &count.told, &count.severity].map(Option::as_deref);
     if event.before_start {
         tracing::info!(gpu, xid, means, matters, told, times, "a GPU had an XID before the agent started");
-    } else if matches!(matters, "critical" | "warning") {
+    } else if matches!(matters, Some("critical" | "warning")) {
         tracing::warn!(gpu, xid, means, matters, told, times, "a GPU has an XID");
     } else {
         tracing::info!(gpu, xid, means, matters, told, times, "a GPU has an XID");
