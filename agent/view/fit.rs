@@ -47,6 +47,24 @@ pub enum Verdict {
     Unknown,
 }
 
+impl Verdict {
+    /// Every verdict, the best first.
+    pub const ALL: [Verdict; 6] =
+        [Self::OneCard, Self::Host, Self::Split, Self::AfterUnload, Self::No, Self::Unknown];
+
+    /// Its name in labels and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OneCard => "one_card",
+            Self::Host => "host",
+            Self::Split => "split",
+            Self::AfterUnload => "after_unload",
+            Self::No => "no",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// A model that is loaded and may be unloaded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -75,6 +75,8 @@ impl Gpus {
         now: Instant,
         is_target: &dyn Fn(&str) -> bool,
     ) {
+        // A target of this name has no number of its own: it would be taken for the rest.
+        let is_target: &dyn Fn(&str) -> bool = &|target| target != users::OTHER && is_target(target);
         let (reason, error) = read.as_ref().err().cloned().unzip();
         let told = BackendView {
             name: backend.into(),

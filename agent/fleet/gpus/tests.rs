@@ -234,6 +234,20 @@ fn a_targets_part_is_by_its_processes_and_only_of_what_was_seen() {
 }
 
 #[test]
+fn a_target_that_is_called_as_the_rest_is_part_of_it() {
+    let mut bench = Bench::new();
+    let read = |joules: f64| GpuSample {
+        energy_joules: Some(joules),
+        processes: Some(vec![process(Some("other"), 30), process(None, 10)]),
+        ..card("GPU-1", 0)
+    };
+    bench.read(&[read(10.0)]);
+    let view = bench.read(&[read(20.0)]);
+    assert_eq!((view.cards[0].users.len(), view.cards[0].users[0].memory_bytes), (1, Some(40)));
+    assert_eq!(view.other_energy_joules, Some(10.0));
+}
+
+#[test]
 fn a_card_that_tells_no_energy_has_none_to_give() {
     let mut bench = Bench::new();
     let view = bench.read(&[card("GPU-1", 0)]);

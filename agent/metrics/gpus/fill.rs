@@ -3,7 +3,10 @@
 use super::OfGpus;
 use crate::metrics::fill::{count, flag, known, number, seconds};
 use crate::sample::{FABRIC_STATES, GpuSample, Mig, RECOVERY_ACTIONS};
-use crate::view::{CardView, EnergySource, GpusView, View, XidCount};
+use crate::view::{CardView, EnergySource, Fit, GpusView, Verdict, View, XidCount};
+
+/// What went to no target stands under this name.
+const OTHER: &str = "other";
 
 impl<'a> OfGpus<'a> {
     /// The series of a view's cards, and of what its targets take of them.
@@ -24,6 +27,10 @@ impl<'a> OfGpus<'a> {
         for target in &view.targets {
             let joules = target.gpus.as_ref().and_then(|gpus| gpus.energy_joules);
             all.energy_joules_total.set([&target.name], joules);
+        }
+        all.energy_joules_total.set([OTHER], view.gpus.other_energy_joules);
+        if let Some(next) = &view.gpus.next_model {
+            all.next_model(next);
         }
         all
     }
@@ -48,6 +55,14 @@ impl<'a> OfGpus<'a> {
         for stray in &gpus.strays {
             self.xids(&stray.card, &stray.xids);
         }
+    }
+
+    fn next_model(&mut self, fit: &'a Fit) {
+        self.next_model_bytes.set([], count(fit.bytes));
+        for verdict in Verdict::ALL {
+            self.next_model_fits.set([verdict.name()], flag(verdict == fit.verdict));
+        }
+        self.next_model_missing_bytes.set([], fit.missing_bytes.map(count));
     }
 
     fn xids(&mut self, gpu: &'a str, xids: &'a [XidCount]) {

@@ -156,7 +156,14 @@ metrics! {
         gpu_processes: Gauge ["gpu", "target"],
         /// Memory of the card in bytes that the processes of a target hold, as the driver says; other: all that belong to none. No series where the driver does not tell (WSL2, some consumer cards).
         gpu_processes_memory_bytes: Gauge ["gpu", "target"],
-        /// Energy in joules that the target took on all cards since the agent started: of each card's energy the share of its processes.
+        /// Energy in joules that the target took on all cards since the agent started: of each card's energy the share of its processes; other: what went to no target. All together are what the cards took.
         energy_joules_total: Counter ["target"],
+
+        /// Memory in bytes that the next model needs, as the agent's config says (gpu.next_model). No series where it says nothing.
+        next_model_bytes: Gauge [],
+        /// 1 for whether the next model fits now, 0 for the others: one_card, host (there is no GPU), split (over several cards), after_unload (if Ollama unloads what it may), no, unknown. What the driver takes for a process is taken into account, what a context takes is not.
+        next_model_fits: Gauge ["verdict"],
+        /// How much memory in bytes is too little for the next model, even with every model unloaded that may be. No series where it fits or is not known to.
+        next_model_missing_bytes: Gauge [],
     }
 }

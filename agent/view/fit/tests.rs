@@ -229,3 +229,10 @@ fn huge_numbers_are_no_trouble() {
     assert_eq!(fits(&all, u64::MAX).verdict, Verdict::Split);
     assert_eq!(fits(&all, 0).verdict, Verdict::OneCard);
 }
+
+#[test]
+fn a_verdict_is_called_the_same_in_json_as_in_labels() {
+    for verdict in Verdict::ALL {
+        assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.name());
+    }
+}

@@ -100,6 +100,55 @@ fn what_is_no_agent_is_unknown_never_critical() {
     }
 }
 
+/// The rich view, whose first GPU has so much memory left.
+fn with_free(gib: u64) -> Value {
+    let mut view = rich();
+    view["gpus"]["cards"][0]["memory_free_bytes"] = (gib << 30).into();
+    view
+}
+
+#[test]
+fn whether_a_model_fits_is_said_in_words_and_by_the_exit_code() {
+    let agent = Agent::with_view(&with_free(20));
+    let (code, out, err) = run(&["fits", "12GiB", &agent.url()]);
+    assert_eq!(
+        (code, out.as_str()),
+        (0, "12.0 GiB: fits on GPU 0 (NVIDIA H200): it has room for 19.5 GiB\n")
+    );
+    assert!(err.starts_with("asked http://127.0.0.1:"), "{err}");
+    let (code, out, _) = run(&["fits", "90GiB", &agent.url()]);
+    assert!(code == 2 && out.starts_with("90.0 GiB: does not fit: "), "{out}");
+    let (code, out, _) = run(&["fits", "--json", "12GiB", &agent.url()]);
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &told["verdict"], &told["cards"]), (0, &json!("one_card"), &json!(["GPU-1"])));
+    assert_eq!(told["agent"], "127.0.0.1");
+}
+
+#[test]
+fn of_several_machines_one_that_takes_it_is_enough_and_one_that_is_lost_is_told() {
+    let (full, empty) = (Agent::with_view(&with_free(2)), Agent::with_view(&with_free(64)));
+    let dead = format!("127.0.0.1:{}", free_port());
+    let (code, out, err) = run(&["fits", "40GB", &full.url(), &empty.url(), &dead]);
+    assert_eq!(code, 0, "{out}{err}");
+    let lines: Vec<&str> = out.lines().collect();
+    assert!(lines.len() == 2 && lines[0].contains("does not fit") && lines[1].contains(": fits on"), "{out}");
+    assert!(err.contains(&format!("http://{dead}: connection refused")), "{err}");
+    let (code, _, _) = run(&["fits", "40GB", &full.url(), &dead]);
+    assert_eq!(code, 3, "the one that is lost may take it");
+}
+
+#[test]
+fn what_is_no_size_and_no_file_is_wrong_usage_and_a_view_that_is_evil_breaks_no_screen() {
+    let (code, out, err) = run(&["fits", "12"]);
+    assert_eq!((code, out.as_str()), (64, ""));
+    assert!(err.contains("a size such as 12GiB, nor for a file"), "{err}");
+    let mut view = with_free(20);
+    view["gpus"]["cards"][0]["name"] = "\u{1b}[2Jx\ny".into();
+    let agent = Agent::with_view(&view);
+    let (_, out, _) = run(&["fits", "1GiB", &agent.url()]);
+    assert!(out.lines().count() == 1 && !out.contains('\u{1b}'), "{out:?}");
+}
+
 #[test]
 fn a_password_is_sent_and_not_shown() {
     let agent = Agent::with_view(&view_of(&["coder"]));

@@ -169,9 +169,33 @@ impl Agent {
     }
 
     /// What `/metrics` says of NVIDIA's GPUs: the series, without how long reads took and how many failed, and
-    /// without the XIDs that never came, which are the same twenty zeros of every card.
+    /// without the XIDs that never came, which are the same twenty zeros of every card. Without what the agent sums
+    /// up over time, too, and of a chip what is free of this machine's memory: neither is the scenario's.
     pub fn gpus(&self) -> String {
         let page = self.process.get("/metrics");
+        let driver_counts = ["sw_power_cap", "sw_thermal"].map(|reason| format!("reason=\"{reason}\""));
+        let chips: Vec<&str> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("opsagent_gpu_memory_shared{")?.strip_suffix("} 1"))
+            .collect();
+        let hosts = |line: &&str| {
+            let room = line.strip_prefix("opsagent_gpu_memory_headroom_bytes{");
+            room.is_some_and(|rest| chips.iter().any(|gpu| rest.starts_with(gpu)))
+        };
+        let integrated: Vec<&str> = page
+            .lines()
+            .filter_map(|line| {
+                line.strip_prefix("opsagent_gpu_energy_info{")?.split_once(",source=\"integrated")
+            })
+            .map(|(gpu, _)| gpu)
+            .collect();
+        let summed = |line: &&str| {
+            let joules = line.strip_prefix("opsagent_gpu_energy_joules_total{");
+            let is_integrated = |rest: &str| integrated.iter().any(|gpu| rest.starts_with(gpu));
+            joules.is_some_and(is_integrated)
+                || (line.starts_with("opsagent_gpu_throttled_seconds_total{")
+                    && !driver_counts.iter().any(|reason| line.contains(reason)))
+        };
         let never = |line: &&str| line.starts_with("opsagent_gpu_xid_errors_total{") && line.ends_with("} 0");
         let other =
             |line: &&str| line.starts_with("opsagent_gpu_backend_up{") && !line.contains("backend=\"nvml\"");
@@ -181,6 +205,8 @@ impl Agent {
                 && !line.starts_with("opsagent_gpu_card_read_duration_seconds")
                 && !line.starts_with("opsagent_gpu_read_errors_total")
                 && !never(line)
+                && !summed(line)
+                && !hosts(line)
                 && !other(line)
         });
         told.flat_map(|line| [line, "\n"]).collect()

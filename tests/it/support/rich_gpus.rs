@@ -10,7 +10,8 @@ use opsagent::sample::{
     THROTTLE_REASONS,
 };
 use opsagent::view::{
-    BackendView, CardUser, CardView, EnergySource, GpusView, HangCount, LogView, StrayXids, XidCount,
+    BackendView, CardUser, CardView, EnergySource, Fit, GpusView, HangCount, LogView, StrayXids, Verdict,
+    XidCount,
 };
 
 pub const GEFORCE: &str = "GPU-5f1c0e52-0b1d-4c7e-9a54-2f0e6f6d0001";
@@ -30,8 +31,13 @@ pub fn rich_gpus(now: Timestamp) -> GpusView {
         ..BackendView::default()
     };
     GpusView {
-        other_energy_joules: None,
-        next_model: None,
+        other_energy_joules: Some(1234.5),
+        next_model: Some(Fit {
+            bytes: 12 << 30,
+            verdict: Verdict::No,
+            missing_bytes: Some(3 << 30),
+            ..Fit::default()
+        }),
         backends: vec![
             BackendView { up: true, read_duration_seconds: Some(0.003), ..silent_free("nvml") },
             BackendView { up: true, read_duration_seconds: Some(0.0004), ..silent_free("amdgpu") },
