@@ -211,7 +211,7 @@ pub struct NvLinks {
     pub active: u32,
     /// Links that are down.
     pub inactive: u32,
-    /// Errors over all links, counters, by kind: `replay`, `recovery`, `crc`.
+    /// Errors over all links, counters, by kind: `replay`, `recovery`, `crc`; of NVLink 5 `recovery`, `receive`.
     pub errors: Readings,
     /// Bytes received over all links, a counter.
     pub received_bytes: Option<u64>,

@@ -22,7 +22,10 @@ fn cards(agent: &Agent) -> Vec<GpuSample> {
         }
         told
     });
-    cards.collect()
+    let mut cards: Vec<GpuSample> = cards.collect();
+    // The view has those that are ill first, or last.
+    cards.sort_by_key(|card| card.index);
+    cards
 }
 
 /// The cards once that is so.

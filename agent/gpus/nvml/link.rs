@@ -9,8 +9,8 @@ use super::fields::{ALL, Fields};
 use super::raw;
 use crate::sample::{FABRIC_STATES, GpuSample, NvLinks};
 
-/// `NVML_NVLINK_MAX_LINKS`: no card has more NVLinks.
-const MOST_LINKS: u32 = 18;
+/// `NVML_NVLINK_MAX_LINKS` of nvml.h 13.5: no card has more NVLinks.
+const MOST_LINKS: u32 = 36;
 
 const ERRORS: [(&str, u32, u32); 3] = [
     ("replay", id::NVML_FI_DEV_NVLINK_ERROR_DL_REPLAY, id::NVML_FI_DEV_NVLINK_REPLAY_ERROR_COUNT_TOTAL),
@@ -123,19 +123,38 @@ fn nvlinks(device: &Device<'_>, links: u32, answers: &mut Answers) -> Result<NvL
         told.errors.extend(errors.map(|errors| (kind.to_owned(), errors as f64)));
     }
     let kibibytes = |field| fields.scoped(field, ALL).map(|kibibytes| kibibytes.saturating_mul(1024));
-    let mut received = kibibytes(id::NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX);
-    let mut sent = kibibytes(id::NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX);
-    if received.is_err() && sent.is_err() {
-        // NVLink 5 counts by link.
-        let (rx, tx) = (id::NVML_FI_DEV_NVLINK_COUNT_RCV_BYTES, id::NVML_FI_DEV_NVLINK_COUNT_XMIT_BYTES);
-        let wanted: Vec<_> =
-            [rx, tx].into_iter().flat_map(|field| (0..links).map(move |link| (field, link))).collect();
-        let fields = Fields::ask(device, &wanted)?;
-        (received, sent) = (sum(&fields, rx, links).or(received), sum(&fields, tx, links).or(sent));
+    let received = kibibytes(id::NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX);
+    let sent = kibibytes(id::NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX);
+    if received.is_err() && sent.is_err() && nvlink5(device, links, &mut told)? {
+        for kind in told.errors.keys() {
+            answers.untold.remove(&format!("nvlinks.errors.{kind}"));
+        }
+        return Ok(told);
     }
     told.received_bytes = answers.told("nvlinks.received_bytes", received)?;
     told.sent_bytes = answers.told("nvlinks.sent_bytes", sent)?;
     Ok(told)
+}
+
+/// NVLink 5 counts by link, in fields of its own. `false`: it is not that.
+fn nvlink5(device: &Device<'_>, links: u32, told: &mut NvLinks) -> Result<bool, CardError> {
+    let fields = [
+        id::NVML_FI_DEV_NVLINK_COUNT_RCV_BYTES,
+        id::NVML_FI_DEV_NVLINK_COUNT_XMIT_BYTES,
+        id::NVML_FI_DEV_NVLINK_COUNT_RCV_ERRORS,
+        id::NVML_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_SUCCESSFUL_EVENTS,
+        id::NVML_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_FAILED_EVENTS,
+    ];
+    let wanted: Vec<_> =
+        fields.into_iter().flat_map(|field| (0..links).map(move |link| (field, link))).collect();
+    let answers = Fields::ask(device, &wanted)?;
+    let [received, sent, errors, recovered, failed] = fields.map(|field| sum(&answers, field, links).ok());
+    told.received_bytes = received;
+    told.sent_bytes = sent;
+    told.errors.extend(errors.map(|errors| ("receive".to_owned(), errors as f64)));
+    let recoveries = recovered.zip(failed).map(|(recovered, failed)| recovered.saturating_add(failed));
+    told.errors.extend(recoveries.map(|recoveries| ("recovery".to_owned(), recoveries as f64)));
+    Ok(received.is_some() && sent.is_some())
 }
 
 /// Over all links that tell. A link that is down tells nothing.

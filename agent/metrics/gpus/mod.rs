@@ -130,7 +130,7 @@ metrics! {
         gpu_pcie_sent_bytes_total: Counter ["gpu"],
         /// NVLinks by state, as the driver says: active, inactive.
         gpu_nvlinks: Gauge ["gpu", "state"],
-        /// Errors over all NVLinks of the card, as the driver counts, by kind: replay, recovery, crc.
+        /// Errors over all NVLinks of the card, as the driver counts, by kind: replay, recovery, crc; of NVLink 5 recovery, receive.
         gpu_nvlink_errors_total: Counter ["gpu", "kind"],
         /// Bytes received over all NVLinks of the card, where the driver counts them.
         gpu_nvlink_received_bytes_total: Counter ["gpu"],
