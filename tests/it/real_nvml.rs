@@ -248,3 +248,26 @@ fn status_beside_no_agent_waits_no_longer_for_a_driver_than_it_was_told() {
     let view: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(nvml(&view)["reason"], "timeout", "{view}");
 }
+
+#[test]
+#[ignore = "real parts: run tests/run"]
+fn what_the_config_expects_is_told_from_the_start_and_after_a_reload() {
+    let never = "GPU-99999999-0000-0000-0000-000000000000";
+    let expected = format!("expected = [\"{SECOND}\", \"{never}\"]\nnext_model = \"40GiB\"\n");
+    let agent = Machine::new(&scenario("h100-trouble")).with_gpu(&expected).start();
+    agent.until("opsagent_gpus_missing 1\n");
+    let page = agent.process.get("/metrics");
+    assert!(page.contains("\nopsagent_gpus_expected 2\n"), "{page}");
+    assert!(page.contains(&format!("\nopsagent_gpu_up{{gpu=\"{never}\"}} 0\n")), "{page}");
+    let view: Value = serde_json::from_str(&agent.process.get("/api/v1/view")).unwrap();
+    assert_eq!(view["gpus"]["next_model"]["bytes"], 40_u64 << 30, "{}", view["gpus"]["next_model"]);
+    // The second card falls off the bus at some second of the scenario.
+    agent.set_clock(60);
+    agent.until("opsagent_gpus_missing 2\n");
+    let path = agent.process.folder().join("opsagent.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, config.replace(&expected, "expected = 3\n")).unwrap();
+    agent.process.hang_up();
+    agent.until("opsagent_gpus_expected 3\n");
+    agent.until("opsagent_gpus_missing 0\n");
+}

@@ -93,6 +93,7 @@ impl Conductor {
 
     /// Starts what the config wants, or the demo.
     pub(super) fn start(&mut self, config: &Config) -> anyhow::Result<()> {
+        self.plan_gpus();
         self.read_gpus();
         self.look_at_host();
         self.listen_to_kernel();

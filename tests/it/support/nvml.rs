@@ -39,6 +39,8 @@ pub struct Machine {
     folder: tempfile::TempDir,
     /// The rest of the config.
     config: String,
+    /// More of its section on GPUs.
+    gpu: String,
     /// Whether the config does not name the library, so that the loader must find it.
     by_the_loader: bool,
     /// Whether it has a kernel's log: a file that the test writes. This machine's own is nobody's business here.
@@ -48,7 +50,13 @@ pub struct Machine {
 impl Machine {
     pub fn new(scenario: &Value) -> Machine {
         let folder = tempfile::tempdir().unwrap();
-        let machine = Machine { folder, config: String::new(), by_the_loader: false, kernel_log: false };
+        let machine = Machine {
+            folder,
+            config: String::new(),
+            gpu: String::new(),
+            by_the_loader: false,
+            kernel_log: false,
+        };
         std::fs::copy(&*LIBRARY, machine.library()).unwrap();
         play(machine.folder.path(), scenario);
         set_clock(machine.folder.path(), 0);
@@ -94,13 +102,20 @@ impl Machine {
         self
     }
 
+    /// More lines for the section on GPUs.
+    pub fn with_gpu(mut self, config: &str) -> Machine {
+        self.gpu.push_str(config);
+        self
+    }
+
     /// The path of a config with the fake as its library, and the environment of the agent that has it.
     pub fn prepare(&self, port: u16) -> (String, Vec<(String, String)>) {
         let path = |name: &str| self.folder.path().join(name).to_str().unwrap().to_owned();
         let mut config = format!(
-            "listen = \"127.0.0.1:{port}\"\ndiscover = false\n{}\n[paths]\nkernel_log = \"{}\"\n[gpu]\nevery = \"1s\"\n",
+            "listen = \"127.0.0.1:{port}\"\ndiscover = false\n{}\n[paths]\nkernel_log = \"{}\"\n[gpu]\nevery = \"1s\"\n{}",
             self.config,
             if self.kernel_log { path("kern.log") } else { "off".into() },
+            self.gpu,
         );
         let variable = |name: &str, file: &str| (format!("OPSAGENT_FAKE_NVML_{name}"), path(file));
         let env = [("SCENARIO", "scenario.json"), ("CLOCK", "clock"), ("TRACE", "trace")];

@@ -95,6 +95,11 @@ impl Process {
         signal("CONT", self.pid());
     }
 
+    /// SIGHUP: read the config anew.
+    pub fn hang_up(&self) {
+        signal("HUP", self.pid());
+    }
+
     /// The pids of the processes it has started.
     pub fn children(&self) -> Vec<u32> {
         let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
