@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::room::{PROCESS_BYTES, free};
-use super::{CardView, TargetView, View};
+use super::{CardView, Health, TargetView, View};
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +18,7 @@ pub struct Fit {
     pub bytes: u64,
     /// Whether it fits.
     pub verdict: Verdict,
-    /// The cards it would lie on, by UUID, the one with the most room first.
+    /// The cards it would lie on, by UUID: those that are well first, the one with the most room before others.
     pub cards: Vec<String>,
     /// Models that must be unloaded first; Ollama does it by itself.
     pub unload: Vec<Unload>,
@@ -86,11 +86,11 @@ pub fn fits(view: &View, bytes: u64) -> Fit {
         return in_host(view, fit);
     }
     let rooms = Rooms::of(view);
-    let Some(best) = rooms.cards.first() else {
+    if rooms.cards.is_empty() {
         return Fit { text: "not known: no GPU tells how much of its memory is free".into(), ..fit };
-    };
-    if best.room() >= bytes {
-        let text = format!("fits on {}: it has room for {}", best.name(), size(best.room()));
+    }
+    if let Some(best) = rooms.cards.iter().find(|card| card.room() >= bytes) {
+        let text = format!("fits on {}: room for {}", best.name(), size(best.room()));
         return Fit { verdict: Verdict::OneCard, cards: vec![best.uuid()], text, ..fit };
     }
     if let Some(split) = rooms.split(bytes) {
@@ -152,7 +152,7 @@ fn host_available(view: &View) -> Option<u64> {
 
 /// What could be loaded where.
 struct Rooms<'a> {
-    /// The cards that tell, the one with the most room first.
+    /// The cards that tell: those that are well, then the others, the one with the most room first.
     cards: Vec<Room<'a>>,
     /// What could be unloaded, the first to expire first.
     loaded: Vec<Loaded<'a>>,
@@ -176,7 +176,8 @@ impl<'a> Rooms<'a> {
         let cards = view.gpus.cards.iter();
         let mut cards: Vec<Room<'a>> =
             cards.filter_map(|card| Some(Room { card, free: free(&card.told, host)? })).collect();
-        cards.sort_by_key(|room| std::cmp::Reverse(room.free));
+        // One that needs a look may be reset soon: it comes last.
+        cards.sort_by_key(|room| (room.card.health(), std::cmp::Reverse(room.free)));
         let mut loaded: Vec<_> = view
             .targets
             .iter()
@@ -295,6 +296,11 @@ impl Room<'_> {
     }
 
     fn name(&self) -> String {
+        let look = if self.card.health() == Health::Ok { "" } else { ", which needs a look" };
+        format!("{}{look}", self.bare_name())
+    }
+
+    fn bare_name(&self) -> String {
         let told = &self.card.told;
         match (told.index, &told.name) {
             (Some(index), Some(name)) => format!("GPU {index} ({name})"),

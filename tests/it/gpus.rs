@@ -6,12 +6,15 @@ use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use opsagent::config::{Config, ExpectedGpus, Paths};
 use opsagent::fleet::Fleet;
 use opsagent::gpus::{BACKENDS, CardError, GpuError, Gpus, Open, Options, replay};
 use opsagent::poll::GpuPoller;
 use opsagent::sample::{CardFault, GpuSample};
 use opsagent::view::{AgentView, GpusView, Health};
 use tokio::time::Instant;
+
+use crate::support::agent;
 
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -323,4 +326,27 @@ async fn until(poller: &mut GpuPoller, holds: impl Fn() -> bool) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     panic!("it does not come true");
+}
+
+#[tokio::test]
+async fn what_the_config_expects_is_missed_from_the_start_and_the_next_model_is_judged() {
+    let empty = tempfile::tempdir().unwrap();
+    let config = Config {
+        expected_gpus: ExpectedGpus::Uuids(vec!["GPU-expected".into()]),
+        next_model_bytes: Some(1 << 30),
+        nvml_library: Some("/nonexistent/libnvidia-ml.so.1".into()),
+        paths: Paths { sysfs: empty.path().into(), ..Paths::default() },
+        ..agent::config(Vec::new())
+    };
+    let agent = agent::Agent::start(config).await;
+    let view = agent.until("a card is missed", |view| view.gpus.missing.is_some()).await;
+    assert_eq!((view.gpus.expected, view.gpus.missing), (Some(1), Some(1)));
+    assert_eq!(view.gpus.cards[0].told.uuid, "GPU-expected");
+    assert_eq!(view.health(), Health::Critical);
+    assert_eq!(view.gpus.next_model.map(|fit| fit.bytes), Some(1 << 30));
+    let samples = agent.samples().await;
+    let labels = [("gpu", "GPU-expected"), ("reason", "missing")];
+    assert_eq!(agent::value(&samples, "opsagent_gpu_fault_info", &labels), Some(1.0));
+    assert_eq!(agent::value(&samples, "opsagent_next_model_bytes", &[]), Some((1_u64 << 30) as f64));
+    agent.stop().await;
 }

@@ -15,7 +15,7 @@ use super::{Hands, Options, gpu_options, gpu_plan};
 use crate::config::Config;
 use crate::demo;
 use crate::discover::{Discover, Known, Report};
-use crate::fleet::Fleet;
+use crate::fleet::{ExpectedGpus, Fleet};
 use crate::gpus::{self, Backend};
 use crate::http::Clients;
 use crate::jobs::{JobHandle, Jobs};
@@ -220,9 +220,13 @@ impl Conductor {
         if self.options.demo { &[gpus::replay::BACKEND] } else { gpus::BACKENDS }
     }
 
-    /// Tells the fleet which GPUs are expected, and which model.
+    /// Tells the fleet which GPUs are expected, and which model. Nobody expects a real card of a demo.
     fn plan_gpus(&self) {
-        self.fleet.plan_gpus(gpu_plan(&self.config, self.backends()));
+        let mut plan = gpu_plan(&self.config, self.backends());
+        if self.options.demo {
+            plan.expected = ExpectedGpus::Any;
+        }
+        self.fleet.plan_gpus(plan);
     }
 
     fn unwatch(&mut self, name: &str) {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::sample::{ChildSample, GpuProcess, GpuSample, Mig, ProcessKind};
+use crate::sample::{ChildSample, GpuProcess, GpuSample, Mig, Note, ProcessKind};
 use crate::view::{
     AgentView, BackendView, DiscoveryView, GpusView, HostView, ModelView, SCHEMA_VERSION, TargetGpus,
 };
@@ -114,6 +114,16 @@ fn it_goes_on_the_card_with_the_most_room() {
     assert_eq!(verdict(&view, 5), (Verdict::OneCard, on(&[1])));
     assert_eq!(verdict(&view, 20), (Verdict::OneCard, on(&[1])));
     assert_eq!(fits(&view, 20 * GIB + 1).verdict, Verdict::Split, "to the byte");
+}
+
+#[test]
+fn a_card_that_needs_a_look_is_the_last_to_be_taken_and_says_so() {
+    let mut view = view(vec![card(0, 10), card(1, 20)], Vec::new());
+    view.gpus.cards[1].notes = vec![Note::warning("recovery_action", "the driver asks for a reset", None)];
+    assert_eq!(verdict(&view, 10), (Verdict::OneCard, on(&[0])));
+    let fit = fits(&view, 11 * GIB);
+    assert_eq!((fit.verdict, fit.cards), (Verdict::OneCard, on(&[1])));
+    assert_eq!(fit.text, "fits on GPU 1 (Card), which needs a look: room for 20.0 GiB");
 }
 
 #[test]
