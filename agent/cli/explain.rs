@@ -28,6 +28,9 @@ Examples:
   opsagent explain ollama                a kind of server: what is polled, and what never
   opsagent explain hung                  a state
   opsagent explain timeout               a reason why a server is not up
+  opsagent explain hw_thermal            what holds a GPU's clocks down
+  opsagent explain gpu lost              why a GPU gives no readings
+  opsagent explain energy                how joules come about; also throttling, headroom, expected, mig
   opsagent explain xid                   what NVIDIA's driver reports of its cards, in a list
   opsagent explain xid 79                one of them, and what to do
 
@@ -35,7 +38,7 @@ Exit codes:
   0   explained
   64  there is nothing of that name; the nearest names are told";
 
-/// Explains a metric, a kind of server, a state, a reason or an XID; offline
+/// Explains a metric, a kind of server, a state, a reason, what GPUs tell or an XID; offline
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub(super) struct Args {

@@ -15,6 +15,7 @@ mod explain;
 mod failure;
 mod fits;
 mod flags;
+mod gpu_topics;
 mod grid;
 mod log;
 mod out;

@@ -1,5 +1,7 @@
 //! All that can be explained: the tables of the program itself, and a sentence a state and a reason.
 
+use super::gpu_topics::{self, Matter};
+use crate::gpus::words::Word;
 use crate::gpus::xid::{self, Severity, Xid};
 use crate::http::HttpError;
 use crate::metrics::{self, SPECS, Spec};
@@ -19,16 +21,24 @@ pub(super) enum Topic {
     Reason(&'static str),
     /// What NVIDIA's driver reports of a card.
     Xid(&'static Xid),
+    /// What the agent makes of what GPUs tell.
+    Matter(&'static Matter),
+    /// Why a GPU's clocks are held down.
+    Throttle(&'static Word),
+    /// Why a GPU gives no readings.
+    Fault(&'static Word),
 }
 
 /// Everything, in groups with a title.
 pub(super) fn all() -> Vec<(&'static str, Vec<Topic>)> {
-    vec![
+    let mut groups = vec![
         ("Kinds of server", KINDS.iter().copied().map(Topic::Kind).collect()),
         ("States of a target", ServerState::ALL.into_iter().map(Topic::State).collect()),
         ("Reasons why a target is not up", HttpError::REASONS.into_iter().map(Topic::Reason).collect()),
-        ("Metrics", SPECS.iter().map(Topic::Metric).collect()),
-    ]
+    ];
+    groups.extend(gpu_topics::groups());
+    groups.push(("Metrics", SPECS.iter().map(Topic::Metric).collect()));
+    groups
 }
 
 /// The XIDs, which are too many to stand among everything.
@@ -48,7 +58,8 @@ pub(super) fn find(name: &str) -> Option<Topic> {
     let state = || ServerState::ALL.into_iter().find(|state| state.name() == word).map(Topic::State);
     let reason = || HttpError::REASONS.into_iter().find(|reason| *reason == word).map(Topic::Reason);
     let metric = || metrics::spec(name.trim()).map(Topic::Metric);
-    kind().or_else(state).or_else(reason).or_else(metric).or_else(|| find_xid(&word))
+    let gpu = || gpu_topics::find(&word);
+    kind().or_else(state).or_else(reason).or_else(gpu).or_else(metric).or_else(|| find_xid(&word))
 }
 
 /// `xid 79`, `xid79` or the bare number.
@@ -66,6 +77,8 @@ impl Topic {
             Self::State(state) => state.name(),
             Self::Reason(reason) => reason,
             Self::Xid(xid) => xid.topic,
+            Self::Matter(matter) => matter.name,
+            Self::Throttle(word) | Self::Fault(word) => word.topic,
         }
     }
 
@@ -77,6 +90,8 @@ impl Topic {
             Self::State(state) => of_state(*state).0.to_owned(),
             Self::Reason(reason) => of_reason(reason).0.to_owned(),
             Self::Xid(xid) => xid.meaning.to_owned(),
+            Self::Matter(matter) => matter.is.to_owned(),
+            Self::Throttle(word) | Self::Fault(word) => word.says.to_owned(),
         }
     }
 
@@ -86,7 +101,12 @@ impl Topic {
         match self {
             Self::Metric(spec) if spec.labels.is_empty() => spec.kind.name().to_owned(),
             Self::Metric(spec) => format!("{} {{{}}}", spec.kind.name(), spec.labels.join(", ")),
-            Self::Kind(_) | Self::State(_) | Self::Reason(_) => self.about(),
+            Self::Kind(_)
+            | Self::State(_)
+            | Self::Reason(_)
+            | Self::Matter(_)
+            | Self::Throttle(_)
+            | Self::Fault(_) => self.about(),
             Self::Xid(xid) => format!("{}: {}", xid.severity.name(), xid.name),
         }
     }
@@ -122,6 +142,9 @@ impl Topic {
                     ("series", series),
                 ]
             }
+            Self::Matter(matter) => gpu_topics::of_matter(matter),
+            Self::Throttle(word) => gpu_topics::of_word(word, "opsagent_gpu_throttled"),
+            Self::Fault(word) => gpu_topics::of_word(word, "opsagent_gpu_fault_info"),
         }
     }
 }
@@ -253,6 +276,17 @@ mod tests {
         assert_eq!(name("opsagent_target_up{target=\"box\"}"), Some("opsagent_target_up"));
         for typed in ["xid 79", "XID 79", "xid79", "xid-79", "79"] {
             assert_eq!(name(typed), Some("xid 79"));
+        }
+        for (typed, found) in [
+            ("lost", "gpu lost"),
+            ("GPU lost", "gpu lost"),
+            ("gpu_timeout", "gpu timeout"),
+            ("timeout", "timeout"),
+            ("hw-thermal", "hw_thermal"),
+            ("MIG", "mig"),
+            ("vram users", "vram users"),
+        ] {
+            assert_eq!(name(typed), Some(found), "{typed}");
         }
         for typed in ["", "xid 0", "xid -1", "xid 99999999999", "xid"] {
             assert_eq!(name(typed), None, "{typed:?}");

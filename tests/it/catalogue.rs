@@ -6,6 +6,7 @@ use opsagent::gpus::GpuError;
 use opsagent::http::HttpError;
 use opsagent::metrics::{self, Kind, SPECS};
 use opsagent::sample::{CardFault, FABRIC_STATES, RECOVERY_ACTIONS, ServerState, THROTTLE_REASONS};
+use opsagent::view::Verdict;
 
 use crate::support::golden::{file, updates};
 
@@ -57,6 +58,10 @@ fn the_help_of_a_closed_label_lists_all_that_it_can_be() {
         for word in words {
             assert!(help(name).contains(word), "{name}: {word}");
         }
+    }
+    for verdict in Verdict::ALL {
+        assert!(help("opsagent_next_model_fits").contains(verdict.name()), "{verdict:?}");
+        assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.name(), "the label is the JSON's word");
     }
     for state in ServerState::ALL {
         assert!(help("opsagent_target_state").contains(state.name()), "{state:?}");

@@ -221,3 +221,36 @@ fn the_drivers_events_are_heard_also_after_a_card_was_lost_and_came_back() {
     agent.set_clock(20);
     count(lost, 31);
 }
+
+/// `opsagent status` of that agent, without what this machine has a part in.
+fn status(agent: &Agent) -> (i32, String) {
+    let url = agent.process.url();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_opsagent"));
+    let output = command.args(["status", url.trim_end_matches('/')]).env("COLUMNS", "80").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    // The host's rows are those of this machine, and so are the names of programs that have the scenario's ids.
+    let of_gpus = text.split("\nhost").next().unwrap().trim_end();
+    let lines = of_gpus.lines().map(|line| match line.split_once(" GiB (") {
+        Some((before, after)) if line.starts_with("  used by ") => {
+            format!("{before} GiB{}\n", after.split_once(')').map_or("", |(_, rest)| rest))
+        }
+        _ => format!("{line}\n"),
+    });
+    (output.status.code().unwrap(), lines.collect())
+}
+
+#[test]
+#[ignore = "real parts: run tests/run"]
+fn a_person_who_reads_the_status_knows_which_card_is_ill_and_why() {
+    let agent = Machine::new(&scenario("h100-trouble")).start();
+    agent.until(UP);
+    let before = status(&agent).1;
+    assert!(!before.contains("fell off the bus"), "{before}");
+    agent.set_clock(10);
+    agent.until("opsagent_gpu_up{gpu=\"GPU-22222222-0000-0000-0000-000000000000\"} 0\n");
+    agent.until("sensor=\"die\"} 95\n");
+    let (code, told) = status(&agent);
+    assert_eq!(code, 2, "{told}");
+    assert!(told.starts_with("CRITICAL: GPU 1 (H100 80GB HBM3) fell off the bus"), "{told}");
+    assert_golden("nvml/h100-trouble.status.txt", &told);
+}

@@ -82,6 +82,11 @@ fn cards(view: &View, health: Health) -> Vec<String> {
         let verb = if rest == 1 { "is" } else { "are" };
         parts.push(format!("{} of those expected {verb} missing", words::count(rest, "GPU")));
     }
+    let warned = gpus.cards.iter().filter(|card| card.health() == Health::Warning).count();
+    if health == Health::Critical && warned > 0 {
+        let verb = if warned == 1 { "needs" } else { "need" };
+        parts.push(format!("{} {verb} a look", words::count(warned, "GPU")));
+    }
     parts
 }
 

@@ -22,7 +22,7 @@ use gpu::Gpu;
 use headline::Trouble;
 use host::Host;
 use line::Line;
-use words::{Moment, moment};
+use words::{Moment, bytes, moment};
 
 /// The page's style.
 pub const STYLE: &str = include_str!("page.css");
@@ -67,6 +67,8 @@ struct Page<'a> {
     cards: Vec<Card<'a>>,
     cards_more: usize,
     gpus: Vec<Gpu<'a>>,
+    /// Size of the model to load next, and whether it fits.
+    next_model: Option<(String, &'a str)>,
     /// Something is there and cannot be read; not merely no GPU.
     gpus_failed: bool,
     backends_down: Vec<&'a BackendView>,
@@ -102,6 +104,7 @@ impl<'a> Page<'a> {
             cards: sorted.iter().take(CARDS).map(|target| Card::new(target, now)).collect(),
             cards_more: sorted.len().saturating_sub(CARDS),
             gpus: gpus.into_iter().map(|card| Gpu::new(card, now)).collect(),
+            next_model: view.gpus.next_model.as_ref().map(|fit| (bytes(fit.bytes), fit.text.as_str())),
             gpus_failed: view.gpus.backends.iter().any(|backend| !backend.up && !is_absent(backend)),
             backends_down: backends_down(&view.gpus),
             hosts: view.hosts.iter().map(|host| Host::new(host, now)).collect(),

@@ -36,6 +36,7 @@ pub fn rich_gpus(now: Timestamp) -> GpusView {
             bytes: 12 << 30,
             verdict: Verdict::No,
             missing_bytes: Some(3 << 30),
+            text: "does not fit: 3.0 GiB too little, even with every model unloaded that may be".into(),
             ..Fit::default()
         }),
         backends: vec![

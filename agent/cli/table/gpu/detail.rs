@@ -66,6 +66,19 @@ pub(super) fn machine(view: &View, width: usize, lines: &mut Vec<String>) {
             lines.extend(block(style::WARNING, "warning: ", &what, width));
         }
     }
+    let hangs = gpus.kernel_log.iter().flat_map(|log| &log.hangs);
+    for hang in hangs.filter(|hang| hang.count > 0) {
+        let card = gpus.cards.iter().find(|card| card.told.uuid == hang.card);
+        let name = card.map_or_else(|| hang.card.clone(), |card| told::called(&card.told));
+        let last = hang.last_at.map(|at| format!(", last {}", words::ago(at, view.at))).unwrap_or_default();
+        let times = words::count(usize::try_from(hang.count).unwrap_or(usize::MAX), "time");
+        let what = format!("work on {name} hung {times} since boot{last} (the kernel's log)");
+        lines.extend(block(style::DIM, "note: ", &what, width));
+    }
+    if let Some(fit) = &gpus.next_model {
+        let what = format!("the next model, of {}, {}", words::bytes(fit.bytes), fit.text);
+        lines.extend(block(style::PLAIN, "", &what, width));
+    }
     let nvidia = gpus.cards.iter().any(|card| card.told.vendor == "nvidia");
     if let Some(log) = gpus.kernel_log.as_ref().filter(|log| !log.up && nvidia) {
         let why = log.error.as_deref().unwrap_or("no reason told");
