@@ -73,7 +73,8 @@ pub struct GpuSample {
     pub decoder_utilization_ratio: Option<f64>,
     /// Memory, in bytes.
     pub memory_total_bytes: Option<u64>,
-    /// Memory that programs use, in bytes, without what the driver reserves.
+    /// Memory that programs use, in bytes, without what the driver reserves; with it where
+    /// `memory_reserved_bytes` is not told (NVIDIA's drivers before 510).
     pub memory_used_bytes: Option<u64>,
     /// Memory free, in bytes.
     pub memory_free_bytes: Option<u64>,
@@ -145,9 +146,8 @@ pub struct GpuSample {
     /// The processes that hold memory of the card. `None`: the list cannot be read.
     pub processes: Option<Vec<GpuProcess>>,
 
-    /// Readings that are missing, and why: the field's name, and `not_supported`, `no_permission`,
-    /// `old_driver`, `implausible`, `suspended` (the card sleeps), `not_yet` (it is made of two reads) or the driver's
-    /// own words. `process_targets`: why no process is joined to its target (`container`: ids here are others').
+    /// Readings that are missing, and why: the field's name, with dots where it has parts (`clocks.memory.hertz`),
+    /// and `not_supported`, `no_permission`, `old_driver`, `implausible` or the driver's own words.
     pub untold: BTreeMap<String, String>,
     /// How long this card's read took, in seconds.
     pub read_seconds: Option<f64>,
