@@ -147,7 +147,9 @@ pub struct GpuSample {
     pub processes: Option<Vec<GpuProcess>>,
 
     /// Readings that are missing, and why: the field's name, with dots where it has parts (`clocks.memory.hertz`),
-    /// and `not_supported`, `no_permission`, `old_driver`, `implausible` or the driver's own words.
+    /// and `not_supported`, `no_permission`, `old_driver`, `implausible`, `suspended` (the card sleeps), `not_yet` (it
+    /// is made of two reads) or the driver's own words. `process_targets`: why no process is joined to its target
+    /// (`container`: ids here are others').
     pub untold: BTreeMap<String, String>,
     /// How long this card's read took, in seconds.
     pub read_seconds: Option<f64>,
