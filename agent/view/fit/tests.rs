@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use super::*;
 use crate::sample::{ChildSample, GpuProcess, GpuSample, Mig, Note, ProcessKind};
 use crate::view::{
-    AgentView, BackendView, DiscoveryView, GpusView, HostView, ModelView, SCHEMA_VERSION, TargetGpus,
+    AgentView, BackendView, CardView, DiscoveryView, GpusView, HostView, ModelView, PROCESS_BYTES,
+    SCHEMA_VERSION, TargetGpus, TargetView,
 };
 
 const GIB: u64 = 1 << 30;
