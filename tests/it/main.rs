@@ -30,6 +30,7 @@ mod real_main_job;
 mod real_nvml;
 mod real_ollama;
 mod real_owners;
+mod real_scenarios;
 mod real_scrape;
 mod real_xids;
 mod recognise;

@@ -1,8 +1,6 @@
 //! The metrics page, made of a view that has something of everything.
 
 use std::collections::{BTreeSet, HashSet};
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 
 use opsagent::gpus::xid::critical;
 use opsagent::http::HttpError;
@@ -12,6 +10,7 @@ use opsagent::view::{CardView, GpuSample, GpusView, ModelView, TargetView, View}
 use opsagent::wire::exposition::{Sample, parse};
 
 use crate::support::golden::assert_golden;
+use crate::support::promtool;
 use crate::support::rich_gpus;
 use crate::support::rich_view::rich_view;
 
@@ -248,15 +247,5 @@ fn a_targets_counters_are_there_from_the_start_and_end_with_it() {
 #[test]
 #[ignore = "real parts: run tests/run"]
 fn promtool_finds_nothing_to_say() {
-    let mut promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool is there: Debian's package prometheus has it");
-    promtool.stdin.take().unwrap().write_all(rich_page(Format::Text).as_bytes()).unwrap();
-    let done = promtool.wait_with_output().unwrap();
-    let said = [done.stdout, done.stderr].concat();
-    assert!(done.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
+    promtool::lint(&rich_page(Format::Text));
 }

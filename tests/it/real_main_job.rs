@@ -1,7 +1,6 @@
 //! The main job: servers that simply run are found, polled and scraped by a real Prometheus.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use opsagent::app::Options;
@@ -9,6 +8,7 @@ use opsagent::config::Config;
 use opsagent::wire::exposition::Sample;
 
 use crate::support::agent::{Agent, config, value};
+use crate::support::promtool;
 use crate::support::real::{LlamaServer, Ollama, Prometheus};
 use crate::support::tiny_model::TinyModel;
 
@@ -91,7 +91,7 @@ async fn a_prometheus_sees_an_ollama_and_a_llama_server_that_were_simply_running
         }
         assert_eq!(one(&query).as_deref(), Some(value), "{query}");
     }
-    lint(&agent.page().await);
+    promtool::lint(&agent.page().await);
 }
 
 /// Whether that address is the port that the process was told to listen on.
@@ -99,20 +99,6 @@ fn of_child(url: &str, pid: u32) -> bool {
     let arguments = crate::support::process::arguments(pid);
     let port = arguments.iter().skip_while(|arg| *arg != "--port").nth(1).cloned().unwrap_or_default();
     url.ends_with(&format!(":{port}"))
-}
-
-/// The real page, read by Prometheus' own checker.
-fn lint(page: &str) {
-    use std::io::Write as _;
-    let mut promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool: run tests/real/install");
-    promtool.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
-    let output = promtool.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[tokio::test]

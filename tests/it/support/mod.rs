@@ -13,6 +13,7 @@ pub mod nvml;
 pub mod page_view;
 pub mod presets;
 pub mod process;
+pub mod promtool;
 pub mod real;
 pub mod rich_gpus;
 pub mod rich_view;
