@@ -39,8 +39,8 @@ pub(super) static MATTERS: [Matter; 6] = [
               power readings, and both ways rest on the same sensor; of Ampere and later cards power is the mean of \
               the last second. Integrated energy also misses what changes between two reads. A target's energy is \
               its processes' share of each card's; what belongs to none is other.",
-        does: "Compare machines by it, and hours with hours. For a bill put a meter before the power supply: fans, \
-               memory and losses of the machine are in no card's energy.",
+        does: "Compare machines by it, and hours with hours. For a bill put a meter before the power supply: \
+               the machine's own fans, memory and losses are in no card's energy.",
         series: "opsagent_gpu_energy_joules_total, opsagent_energy_joules_total",
     },
     Matter {

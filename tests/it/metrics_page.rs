@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use opsagent::gpus::xid::critical;
 use opsagent::http::HttpError;
 use opsagent::metrics::{self, Counted, Format, Kind, REVISION, SPECS};
+use opsagent::sample::THROTTLE_REASONS;
 use opsagent::usage::ProcessStats;
 use opsagent::view::{CardView, GpuSample, GpusView, ModelView, TargetView, View};
 use opsagent::wire::exposition::{Sample, parse};
@@ -178,6 +179,7 @@ fn a_card_that_tells_all_stays_within_its_share_of_series() {
     view.gpus.strays.clear();
     view.gpus.kernel_log = None;
     let mut full = view.gpus.cards[1].clone();
+    full.throttled_total_seconds = THROTTLE_REASONS.map(|reason| (reason.to_owned(), 1.0)).into();
     // As while somebody listens for them.
     full.xids = critical().iter().map(|row| rich_gpus::xid(row.label(), 0, None)).collect();
     let series = |view: &View| {
