@@ -137,17 +137,26 @@ async fn an_idle_card_that_may_sleep_is_left_alone_until_it_could_and_never_woke
     let degrees = |gpus: &dyn Gpus| card(gpus).temperatures_celsius.get("die").copied();
     assert_eq!(degrees(&*gpus), Some(58.0));
     tree.write(&edge, "41000\n");
+    assert_eq!(degrees(&*gpus), Some(41.0), "a program of ROCm keeps it awake");
+    std::fs::remove_dir_all(tree.file("sys/class/kfd/kfd/proc/4711")).unwrap();
+    tree.write(&edge, "40000\n");
+    tree.write(&format!("{GPU}/mem_info_vram_used"), "12000000000\n");
     tokio::time::advance(Duration::from_secs(10)).await;
-    assert_eq!(degrees(&*gpus), Some(58.0), "a read now would keep it awake");
+    assert_eq!(degrees(&*gpus), Some(41.0), "a read now would keep it awake");
+    assert_eq!(
+        card(&*gpus).memory_used_bytes,
+        Some(12_000_000_000),
+        "the kernel's books are read all the same"
+    );
     tokio::time::advance(Duration::from_secs(10)).await;
-    assert_eq!(degrees(&*gpus), Some(41.0), "it had its time");
+    assert_eq!(degrees(&*gpus), Some(40.0), "it had its time");
 
     tree.write(&format!("{GPU}/power/runtime_status"), "suspended\n");
     let asleep = card(&*gpus);
     assert_eq!((asleep.fault, asleep.utilization_ratio, asleep.power_watts), (None, None, None));
     assert_eq!(asleep.untold["power_watts"], "suspended");
     assert_eq!(asleep.uuid, "GPU-6f1b7d0a3c2e9d48", "it stays who it is");
-    assert_eq!(asleep.memory_total_bytes, Some(25_753_026_560));
+    assert_eq!(asleep.memory_used_bytes, Some(12_000_000_000));
 
     tree.write(&format!("{GPU}/power/runtime_status"), "active\n");
     tree.write(&format!("{GPU}/gpu_busy_percent"), "90\n");
@@ -185,10 +194,11 @@ fn a_card_that_answers_nothing_and_fails_is_ill_and_the_reason_is_the_kernels() 
     let gpus = open("amdgpu", &tree).unwrap();
     let sensors =
         ["temp1_input", "temp2_input", "temp3_input", "power1_average", "power1_cap", "freq1_input"];
-    for sensor in sensors.iter().map(|sensor| format!("hwmon/hwmon5/{sensor}")).chain(
-        ["gpu_busy_percent", "mem_busy_percent", "mem_info_vram_total", "mem_info_vram_used"]
-            .map(str::to_owned),
-    ) {
+    for sensor in sensors
+        .iter()
+        .map(|sensor| format!("hwmon/hwmon5/{sensor}"))
+        .chain(["gpu_busy_percent", "mem_busy_percent"].map(str::to_owned))
+    {
         tree.fail(&format!("{GPU}/{sensor}"));
     }
     for absent in ["pp_dpm_sclk", "pp_dpm_mclk", "hwmon/hwmon5/freq2_input"] {

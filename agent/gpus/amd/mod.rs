@@ -28,10 +28,9 @@ pub(super) const BACKEND: Backend =
 const DRIVER: &str = "amdgpu";
 
 /// What a sleeping card would have to be woken for.
-const ASLEEP: [&str; 7] = [
+const ASLEEP: [&str; 6] = [
     "utilization_ratio",
     "memory_utilization_ratio",
-    "memory_used_bytes",
     "temperatures_celsius",
     "power_watts",
     "clocks",
@@ -63,15 +62,23 @@ impl Gpus for Amd {
     fn read(&self, place: u32) -> Result<GpuSample, CardError> {
         let found = self.cards.at(place)?;
         let sleep = sleep::sleep(&found.device());
-        if let Some(card) = self.kept.rest(&found.pci, sleep) {
-            return Ok(card);
-        }
-        let card = self.identity(place, &found);
+        let mut told = Told::default();
+        let mut card = self.identity(place, &found);
+        // ROCm keeps a card awake for as long as a program uses it.
+        let rest = self.kept.rest(&found.pci, sleep).filter(|_| !self.computes(&found));
         if sleep == Sleep::Asleep {
-            return Ok(self.asleep(card, &found));
+            card.shared_memory = Some(is_apu(&Hwmon::of(&found.device(), DRIVER)));
+            told.untold = ASLEEP.map(|field| (field.to_owned(), Untold::Suspended.to_string())).into();
+        } else if let Some(last) = rest {
+            told.untold.clone_from(&last.untold);
+            card = last;
+        } else {
+            look(&mut card, &found, &mut told)?;
+            card.untold.clone_from(&told.untold);
+            self.kept.keep(&found.pci, &card);
         }
-        let card = self.look(card, &found)?;
-        self.kept.keep(&found.pci, &card);
+        self.books(&mut card, &found, &mut told);
+        card.untold = told.untold;
         Ok(card)
     }
 }
@@ -95,49 +102,17 @@ impl Amd {
         }
     }
 
-    /// A card that sleeps: what it is, and what memory it has.
-    fn asleep(&self, mut card: GpuSample, found: &Found) -> GpuSample {
-        let last = self.kept.last(&found.pci);
-        card.shared_memory = Some(is_apu(&Hwmon::of(&found.device(), DRIVER)));
-        card.memory_total_bytes = match last {
-            Some(last) => last.memory_total_bytes,
-            None => files::number(&found.device().join("mem_info_vram_total")).ok(),
-        };
-        let untold = ASLEEP.map(|field| (field.to_owned(), Untold::Suspended.to_string()));
-        card.untold = untold.into();
-        card
+    /// What the kernel keeps books of: memory and who has it. Reading that wakes nothing.
+    fn books(&self, card: &mut GpuSample, found: &Found, told: &mut Told) {
+        let shared = card.shared_memory == Some(true);
+        memory::tell(&found.device(), &self.options.procfs, shared, card, told);
+        card.processes = told.keep("processes", self.processes(found, shared));
     }
 
-    /// # Errors
-    /// It answers nothing at all.
-    fn look(&self, mut card: GpuSample, found: &Found) -> Result<GpuSample, CardError> {
-        let device = found.device();
-        let hwmon = Hwmon::of(&device, DRIVER);
-        let table = files::bytes(&device.join("gpu_metrics")).unwrap_or_default();
-        let Metrics { of_apu, energy_joules, throttled } = metrics::parse(&table);
-        let shared = of_apu || is_apu(&hwmon);
-        let mut told = Told::default();
-        card.shared_memory = Some(shared);
-        card.utilization_ratio = told.keep("utilization_ratio", percent(&device.join("gpu_busy_percent")));
-        card.memory_utilization_ratio =
-            told.keep("memory_utilization_ratio", percent(&device.join("mem_busy_percent")));
-        memory::tell(&device, &self.options.procfs, shared, &mut card, &mut told);
-        sensors::tell(&device, &hwmon, &mut card, &mut told);
-        card.energy_joules = told.keep("energy_joules", energy_joules.ok_or(Untold::NotSupported));
-        card.throttled = throttled;
-        if let Some(words) = told.silence() {
-            let words = format!("it answers nothing: {words}");
-            return Err(CardError::Card(CardFault::new("other", words)));
-        }
-        ras::tell(&device, &mut card);
-        // The link of what is no card is none that could be slow.
-        if !shared {
-            card.pcie = link::link(&device);
-            card.pcie.replays = files::number(&device.join("pcie_replay_count")).ok();
-        }
-        card.processes = told.keep("processes", self.processes(found, shared));
-        card.untold = told.untold;
-        Ok(card)
+    /// Whether a program of ROCm uses it.
+    fn computes(&self, found: &Found) -> bool {
+        let nodes = kfd::nodes(&self.cards.sysfs, &found.pci);
+        kfd::processes(&self.cards.sysfs, &nodes).is_some_and(|processes| !processes.is_empty())
     }
 
     /// Who has memory of the card: by KFD, which tells of ROCm's programs to everybody, and by the files that
@@ -158,6 +133,36 @@ impl Amd {
             list => list,
         }
     }
+}
+
+/// What is read of the card itself.
+///
+/// # Errors
+/// It answers nothing at all.
+fn look(card: &mut GpuSample, found: &Found, told: &mut Told) -> Result<(), CardError> {
+    let device = found.device();
+    let hwmon = Hwmon::of(&device, DRIVER);
+    let table = files::bytes(&device.join("gpu_metrics")).unwrap_or_default();
+    let Metrics { of_apu, energy_joules, throttled } = metrics::parse(&table);
+    let shared = of_apu || is_apu(&hwmon);
+    card.shared_memory = Some(shared);
+    card.utilization_ratio = told.keep("utilization_ratio", percent(&device.join("gpu_busy_percent")));
+    card.memory_utilization_ratio =
+        told.keep("memory_utilization_ratio", percent(&device.join("mem_busy_percent")));
+    sensors::tell(&device, &hwmon, card, told);
+    card.energy_joules = told.keep("energy_joules", energy_joules.ok_or(Untold::NotSupported));
+    card.throttled = throttled;
+    if let Some(words) = told.silence() {
+        let words = format!("it answers nothing: {words}");
+        return Err(CardError::Card(CardFault::new("other", words)));
+    }
+    ras::tell(&device, card);
+    // The link of what is no card is none that could be slow.
+    if !shared {
+        card.pcie = link::link(&device);
+        card.pcie.replays = files::number(&device.join("pcie_replay_count")).ok();
+    }
+    Ok(())
 }
 
 /// Whether it is the graphics inside a processor: the kernel has that voltage's label for these alone.

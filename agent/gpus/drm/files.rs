@@ -131,6 +131,7 @@ impl Told {
         match reading {
             Ok(value) => {
                 self.answers += 1;
+                self.untold.remove(field);
                 Some(value)
             }
             Err(why) => {

@@ -60,12 +60,6 @@ impl Kept {
         let mut cards = self.cards.lock().unwrap_or_else(PoisonError::into_inner);
         cards.insert(pci.to_owned(), (Instant::now(), card.clone()));
     }
-
-    /// What was read of it when it was awake last.
-    pub(in crate::gpus) fn last(&self, pci: &str) -> Option<GpuSample> {
-        let cards = self.cards.lock().unwrap_or_else(PoisonError::into_inner);
-        cards.get(pci).map(|(_, card)| card.clone())
-    }
 }
 
 /// Whether it did nothing: not busy, or where that is not told, its clock stood still.

@@ -2,7 +2,6 @@
 //! engines worked, out of what the engines did between two reads.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Found;
-use super::client::{Client, Engine};
+use super::client::{self, Client, Engine};
 use super::files::{self, Reading, Untold};
 use super::holders::Census;
 use crate::sample::{GpuProcess, ProcessKind};
@@ -109,14 +108,32 @@ impl Users {
         }
     }
 
-    /// Who uses the card; memory counts in the regions whose names begin so.
+    /// Whether any process holds a file of the card. Reads nothing of the card.
+    pub(in crate::gpus) fn is_held(&self, found: &Found) -> bool {
+        let nodes = found.nodes();
+        self.census.holders().held().any(|held| nodes.contains(&held.node))
+    }
+
+    /// Who uses the card; memory counts in the regions whose names begin so. At xe this wakes it.
     pub(in crate::gpus) fn of(&self, found: &Found, regions: &[&str]) -> Use {
-        let (holders, pci) = (self.census.holders(), found.pci.as_str());
-        let held = holders.held.iter().filter(|held| held.client.0 == pci);
-        let clients: Vec<(u32, Client)> = held.filter_map(|held| Some((held.pid, held.read()?))).collect();
+        let (holders, nodes, pci) = (self.census.holders(), found.nodes(), found.pci.as_str());
+        let mut all = Use { whole: !holders.some_hidden, ..Use::default() };
+        let mut clients: Vec<(u32, Client)> = Vec::new();
+        for held in holders.held().filter(|held| nodes.contains(&held.node)) {
+            // One that cannot be read was closed meanwhile.
+            let Ok(text) = files::text(&held.fdinfo) else { continue };
+            match client::parse(&text) {
+                // Several files, and several processes, may be the same client: it is the first one's.
+                Some(client) if client.pci == pci => {
+                    if clients.iter().all(|(_, known)| known.id != client.id) {
+                        clients.push((held.pid, client));
+                    }
+                }
+                Some(_) => {}
+                None => all.untold = true,
+            }
+        }
         let (shares, known) = self.shares(pci, &clients);
-        let untold = found.nodes().iter().any(|node| holders.untold.contains(OsStr::new(node)));
-        let mut all = Use { whole: !holders.some_hidden, untold, ..Use::default() };
         let mut together: BTreeMap<&str, f64> = BTreeMap::new();
         for (pid, client) in &clients {
             let process = all.processes.entry(*pid).or_insert_with(|| self.process(*pid));

@@ -66,7 +66,8 @@ impl Gpus for Intel {
     fn read(&self, place: u32) -> Result<GpuSample, CardError> {
         let found = self.cards.at(place)?;
         let sleep = sleep::sleep(&found.device());
-        if let Some(card) = self.kept.rest(&found.pci, sleep) {
+        // What somebody holds is read: there is something to see, and it is awake more often than not.
+        if let Some(card) = self.kept.rest(&found.pci, sleep).filter(|_| !self.users.is_held(&found)) {
             return Ok(card);
         }
         let mut card = self.identity(place, &found);
