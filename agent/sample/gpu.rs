@@ -343,6 +343,18 @@ pub enum XidSource {
 }
 
 impl GpuSample {
+    /// The temperature by which a person knows the card: of its die, or of its hottest spot where that alone is
+    /// told (AMD's Instinct), in degrees Celsius.
+    pub fn celsius(&self) -> Option<f64> {
+        let of = |sensor| self.temperatures_celsius.get(sensor).copied();
+        of("die").or_else(|| of("hotspot"))
+    }
+
+    /// Whether the kernel put it to sleep because nobody uses it, so that it was not read.
+    pub fn sleeps(&self) -> bool {
+        self.untold.get("utilization_ratio").is_some_and(|why| why == "suspended")
+    }
+
     /// A card that gives no readings: what it is, and why it is silent.
     #[must_use]
     pub fn silent(&self, fault: CardFault) -> GpuSample {

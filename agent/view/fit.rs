@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::View;
+use crate::sample::GpuSample;
 
 mod rooms;
 #[cfg(test)]
@@ -82,7 +83,7 @@ pub struct Unload {
 /// takes is not: it belongs to the bytes asked for.
 pub fn fits(view: &View, bytes: u64) -> Fit {
     let fit = Fit { bytes, ..Fit::default() };
-    if view.gpus.cards.is_empty() {
+    if view.gpus.cards.iter().all(|card| draws_only(&card.told)) {
         return in_host(view, fit);
     }
     let rooms = Rooms::of(view);
@@ -115,6 +116,11 @@ pub fn fits(view: &View, bytes: u64) -> Fit {
     let text =
         format!("does not fit: {} too little, even with every model unloaded that may be", size(missing));
     Fit { verdict: Verdict::No, missing_bytes: Some(missing), text, ..fit }
+}
+
+/// Whether it is the graphics inside a processor of Intel: servers leave it to the desktop unless told otherwise.
+fn draws_only(card: &GpuSample) -> bool {
+    card.vendor == "intel" && card.shared_memory == Some(true)
 }
 
 /// On a machine without GPUs. One whose driver is out of order may have some.

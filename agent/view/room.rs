@@ -8,7 +8,7 @@ use crate::sample::GpuSample;
 pub const PROCESS_BYTES: u64 = 512 << 20;
 
 /// Memory that a new process could take for a model, in bytes: what is free, without [`PROCESS_BYTES`]. Of a card
-/// without memory of its own it is the host's that is available; of a divided one what the emptiest instance has,
+/// without memory of its own it is the host's that is available, or what its driver says that it may take of it; of a divided one what the emptiest instance has,
 /// since a process sees one instance only. `None`: not told, or the card gives no readings.
 pub fn headroom(card: &GpuSample, host_available: Option<u64>) -> Option<u64> {
     Some(free(card, host_available)?.saturating_sub(PROCESS_BYTES))
@@ -20,7 +20,10 @@ pub(super) fn free(card: &GpuSample, host_available: Option<u64>) -> Option<u64>
         return None;
     }
     if card.shared_memory == Some(true) {
-        return host_available;
+        // amdgpu sets a part aside at boot and bounds what may be mapped beside it; what it tells knows both, and
+        // what the host has left. Others tell nothing, or count the host's caches as taken.
+        let told = card.memory_free_bytes.filter(|_| card.vendor == "amd");
+        return told.or(host_available);
     }
     match &card.mig {
         Some(mig) if mig.enabled => {
@@ -67,6 +70,8 @@ mod tests {
         let card = GpuSample { shared_memory: Some(true), ..GpuSample::default() };
         assert_eq!(headroom(&card, None), None);
         assert_eq!(headroom(&card, Some(64 * GIB)), Some(64 * GIB - PROCESS_BYTES));
+        let apu = GpuSample { vendor: "amd".into(), memory_free_bytes: Some(20 * GIB), ..card };
+        assert_eq!(headroom(&apu, Some(64 * GIB)), Some(20 * GIB - PROCESS_BYTES), "what it may map");
     }
 
     #[test]

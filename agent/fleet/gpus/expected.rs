@@ -29,7 +29,12 @@ impl ExpectedGpus {
         let telling: Vec<_> = cards.iter().filter(|card| card.fault.is_none()).collect();
         match self {
             Self::Any => None,
-            Self::Count(count) => Some(count.saturating_sub(telling.len() as u32)),
+            Self::Count(count) => {
+                // Beside a card, the graphics inside the processor is none that somebody counts.
+                let own = |card: &&GpuSample| card.shared_memory != Some(true);
+                let counted = telling.iter().filter(|card| own(card) || !cards.iter().any(own));
+                Some(count.saturating_sub(counted.count() as u32))
+            }
             Self::Uuids(uuids) => {
                 let is_there = |uuid: &&String| telling.iter().any(|card| card.uuid == **uuid);
                 Some(uuids.iter().filter(|uuid| !is_there(uuid)).count() as u32)
@@ -73,6 +78,10 @@ mod tests {
             assert_eq!(ExpectedGpus::Count(count).missing(&cards), Some(missing));
         }
         assert_eq!(ExpectedGpus::Count(3).missing(&[]), Some(3));
+        let inside = GpuSample { shared_memory: Some(true), ..card("pci-0000:00:02.0") };
+        assert_eq!(ExpectedGpus::Count(1).missing(&[&inside, &lost]), Some(1), "it stands in for no card");
+        assert_eq!(ExpectedGpus::Count(1).missing(&[&inside, &one]), Some(0));
+        assert_eq!(ExpectedGpus::Count(1).missing(&[&inside]), Some(0), "an APU alone is the one");
         assert_eq!((ExpectedGpus::Any.missing(&[]), ExpectedGpus::Any.count()), (None, None));
     }
 

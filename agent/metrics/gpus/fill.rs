@@ -37,7 +37,9 @@ impl<'a> OfGpus<'a> {
 
     fn machine(&mut self, gpus: &'a GpusView) {
         for backend in &gpus.backends {
-            self.gpu_backend_up.set([&backend.name], flag(backend.up));
+            // A machine has the driver of one vendor: that the others' are missing is no failure to alert on.
+            let absent = backend.reason.as_deref() == Some("no_driver");
+            self.gpu_backend_up.set([&backend.name], (!absent).then(|| flag(backend.up)));
             self.gpu_read_duration_seconds.set([&backend.name], backend.read_duration_seconds);
         }
         // Nothing found is not the same as nothing could be read.

@@ -16,7 +16,7 @@ metrics! {
         gpus_found: Gauge [],
         /// Of the GPUs that the config expects, how many give no readings now: the driver does not list them, or cannot read them. No series where it expects none.
         gpus_missing: Gauge [],
-        /// 1 if the last read of the GPUs by this backend worked, else 0.
+        /// 1 if the last read of the GPUs by this backend worked, else 0. No series where nothing of its driver is there.
         gpu_backend_up: Gauge ["backend"],
         /// How long the last read of all GPUs by this backend took, in seconds.
         gpu_read_duration_seconds: Gauge ["backend"],

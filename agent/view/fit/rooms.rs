@@ -35,6 +35,10 @@ impl<'a> Rooms<'a> {
         let mut cards: Vec<Room<'a>> =
             cards.filter_map(|card| Some(Room { card, free: free(&card.told, host)? })).collect();
         // One that needs a look may be reset soon: it comes last.
+        // Beside a card, the graphics inside the processor is no place for a model, however much the machine has.
+        if cards.iter().any(|room| room.card.told.shared_memory != Some(true)) {
+            cards.retain(|room| room.card.told.shared_memory != Some(true));
+        }
         cards.sort_by_key(|room| (room.card.health(), Reverse(room.free)));
         let mut loaded: Vec<_> = view
             .targets

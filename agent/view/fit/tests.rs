@@ -247,3 +247,30 @@ fn a_verdict_is_called_the_same_in_json_as_in_labels() {
         assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.name());
     }
 }
+
+#[test]
+fn the_graphics_inside_a_processor_are_no_place_beside_a_card() {
+    let inside = |vendor: &str, free| GpuSample {
+        uuid: "pci-0000:00:02.0".into(),
+        vendor: vendor.into(),
+        shared_memory: Some(true),
+        memory_free_bytes: free,
+        ..GpuSample::default()
+    };
+    let host = |cards| {
+        let mut host = HostView::default();
+        host.memory.available_bytes = Some(100 * GIB);
+        View { hosts: vec![host], ..view(cards, Vec::new()) }
+    };
+    let beside = fits(&host(vec![inside("amd", Some(60 * GIB)), card(0, 20)]), 40 * GIB);
+    assert_eq!(beside.verdict, Verdict::No, "{}", beside.text);
+    let apu = fits(&host(vec![inside("amd", Some(60 * GIB))]), 40 * GIB);
+    assert_eq!(apu.verdict, Verdict::OneCard, "{}", apu.text);
+    assert_eq!(
+        fits(&host(vec![inside("amd", Some(60 * GIB))]), 80 * GIB).verdict,
+        Verdict::No,
+        "what it may map"
+    );
+    let desktop = fits(&host(vec![inside("intel", None)]), 40 * GIB);
+    assert_eq!(desktop.text, fits(&host(Vec::new()), 40 * GIB).text, "the processor works");
+}

@@ -21,6 +21,10 @@ const SHOWN_PARTS: usize = 14;
 /// `few`: there is room for what is normal, too.
 pub(super) fn card(view: &View, card: &CardView, few: bool, width: usize, lines: &mut Vec<String>) {
     fault(card, width, lines);
+    if few && card.told.sleeps() {
+        let what = "asleep: the kernel saves its power until somebody uses it, and a look does not wake it";
+        lines.extend(block(style::DIM, "  ", what, width));
+    }
     if few {
         used_by(card, width, lines);
     }

@@ -87,7 +87,7 @@ fn row(card: &CardView) -> Vec<Cell> {
         Cell::styled(&name, style::BOLD),
         or_nothing(used.and_then(|(used, total)| bar(used, total))),
         or_nothing(memory),
-        or_nothing(told.temperatures_celsius.get("die").map(|degrees| format!("{degrees:.0} °C"))),
+        or_nothing(told.celsius().map(|degrees| format!("{degrees:.0} °C"))),
         or_nothing(power),
         or_nothing(told.utilization_ratio.map(words::percent)),
     ]
