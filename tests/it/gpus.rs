@@ -5,30 +5,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use opsagent::config::{Config, ExpectedGpus, Paths};
 use opsagent::fleet::Fleet;
 use opsagent::gpus::{BACKENDS, CardError, GpuError, Gpus, Open, Options, replay};
 use opsagent::poll::GpuPoller;
 use opsagent::sample::{CardFault, GpuSample};
-use opsagent::view::{AgentView, GpusView, Health};
+use opsagent::view::{GpusView, Health};
 use tokio::time::Instant;
 
 use crate::support::agent;
+use crate::support::eye;
 
 const EVERY: Duration = Duration::from_secs(5);
 
 fn fleet() -> Fleet {
-    let agent = AgentView {
-        version: "0".into(),
-        started_at: Timestamp::UNIX_EPOCH,
-        demo: false,
-        config_file: None,
-        config_ok: true,
-        config_at: Timestamp::UNIX_EPOCH,
-        config_errors: Vec::new(),
-    };
-    Fleet::new(agent, 10)
+    Fleet::new(eye::agent(), 10)
 }
 
 fn gpus(fleet: &Fleet) -> GpusView {

@@ -2,26 +2,18 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use opsagent::fleet::{Fleet, News};
 use opsagent::sample::{ChildSample, GpuProcess, GpuSample, ModelSample, ProcessKind, ServerSample};
 use opsagent::servers::Target;
-use opsagent::view::{AgentView, Health, TargetView};
+use opsagent::view::{Health, TargetView};
+
+use crate::support::eye;
 
 const EVERY: Duration = Duration::from_secs(5);
 const GIB: u64 = 1 << 30;
 
 fn fleet() -> Fleet {
-    let agent = AgentView {
-        version: "0".into(),
-        started_at: Timestamp::UNIX_EPOCH,
-        demo: false,
-        config_file: None,
-        config_ok: true,
-        config_at: Timestamp::UNIX_EPOCH,
-        config_errors: Vec::new(),
-    };
-    let fleet = Fleet::new(agent, 10);
+    let fleet = Fleet::new(eye::agent(), 10);
     fleet.add(&Target::new("ollama", "http://127.0.0.1:11434".parse().unwrap()), false);
     fleet
 }

@@ -13,21 +13,14 @@ use opsagent::gpus::{CardError, Events, GpuError, Gpus, Open};
 use opsagent::metrics::{Format, render};
 use opsagent::poll::{GpuPoller, ListenToKernel, listen_to_driver};
 use opsagent::sample::{CardRef, GpuSample, XidEvent, XidSource};
-use opsagent::view::{AgentView, XidCount};
+use opsagent::view::XidCount;
+
+use crate::support::eye;
 
 const UUID: &str = "GPU-1";
 
 fn fleet() -> Fleet {
-    let agent = AgentView {
-        version: "0".into(),
-        started_at: Timestamp::now(),
-        demo: false,
-        config_file: None,
-        config_ok: true,
-        config_at: Timestamp::UNIX_EPOCH,
-        config_errors: Vec::new(),
-    };
-    Fleet::new(agent, 10)
+    Fleet::new(eye::agent(), 10)
 }
 
 type Report = Result<Vec<XidEvent>, GpuError>;

@@ -3,26 +3,17 @@
 use std::process::Command;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use opsagent::fleet::Fleet;
 use opsagent::poll::Whose;
 use opsagent::sample::{GpuProcess, GpuSample, ProcessKind};
 use opsagent::servers::Target;
-use opsagent::view::AgentView;
+
+use crate::support::eye;
 
 use super::{Owners, Paper, VLLM};
 
 fn fleet(url: &str) -> Fleet {
-    let agent = AgentView {
-        version: "0".into(),
-        started_at: Timestamp::UNIX_EPOCH,
-        demo: false,
-        config_file: None,
-        config_ok: true,
-        config_at: Timestamp::UNIX_EPOCH,
-        config_errors: Vec::new(),
-    };
-    let fleet = Fleet::new(agent, 10);
+    let fleet = Fleet::new(eye::agent(), 10);
     fleet.add(&Target::new("engine", url.parse().unwrap()), false);
     fleet
 }
