@@ -2,18 +2,16 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 use anyhow::Context as _;
 use serde::Serialize;
 use url::Url;
 
-use super::agents::Ways;
 use super::failure::{Failure, Outcome, UNKNOWN, USAGE};
 use super::out::Out;
-use super::source::{self, Source};
-use super::{flags, screen, text, words};
+use super::source::{self, Whom};
+use super::{screen, text, words};
 use crate::config::size;
 use crate::view::{Fit, Verdict, fits};
 
@@ -42,22 +40,11 @@ pub(super) struct Args {
     /// Memory that it needs, such as 12GiB or 800MB, or its file
     #[arg(value_name = "SIZE|FILE")]
     what: String,
-    /// Agents to ask: HOST, HOST:PORT or URL; the one of this machine when left out, and if none
-    /// runs, the drivers and servers themselves
-    #[arg(value_name = "AGENT_URL", env = "OPSAGENT_URL", value_delimiter = ',', value_parser = flags::agent)]
-    agents: Vec<Url>,
-    /// The config: where the agent listens, and the targets to look at if none runs
-    #[arg(long, value_name = "FILE", env = "OPSAGENT_CONFIG")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    whom: Whom,
     /// Prints what was found as JSON, an object a machine
     #[arg(long)]
     json: bool,
-    /// How long a question may take
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = flags::time)]
-    timeout: Duration,
-    /// Certificates to trust beside the system's, PEM, for agents behind https
-    #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
 }
 
 /// What one machine says.
@@ -77,16 +64,15 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Outcome {
 
 async fn ask(args: &Args, wanted: &Wanted, out: &mut Out) -> Outcome {
     let sources: Vec<&[Url]> =
-        if args.agents.is_empty() { vec![&[]] } else { args.agents.chunks(1).collect() };
+        if args.whom.agents.is_empty() { vec![&[]] } else { args.whom.agents.chunks(1).collect() };
     let mut verdicts = Vec::new();
     for agent in sources {
-        let ways = Ways::new(args.ca_file.as_deref(), args.timeout)?;
-        let source = Source::new(agent, args.config.as_deref(), ways)?;
+        let source = args.whom.source(agent)?;
         let name = agent.first().and_then(Url::host_str);
         let told = match source.look().await {
             Ok(told) => told,
             // The others may still take it.
-            Err(failure) if args.agents.len() > 1 => {
+            Err(failure) if args.whom.agents.len() > 1 => {
                 screen::note(failure.text().trim_end());
                 verdicts.push(Verdict::Unknown);
                 continue;
@@ -101,7 +87,7 @@ async fn ask(args: &Args, wanted: &Wanted, out: &mut Out) -> Outcome {
             let json = serde_json::to_string_pretty(&answer).context("cannot write the answer as JSON")?;
             out.raw(format!("{json}\n").as_bytes())?;
         } else {
-            let on = name.filter(|_| args.agents.len() > 1).map(|name| format!("{name}: "));
+            let on = name.filter(|_| args.whom.agents.len() > 1).map(|name| format!("{name}: "));
             let said = format!("{}{}: {}\n", on.unwrap_or_default(), wanted.shown, fit.text);
             out.text(&text::clean(said.trim_end()))?;
             out.text("\n")?;

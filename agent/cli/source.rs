@@ -1,7 +1,8 @@
 //! Where `status` and `fits` have their word from: named agents, the agent of this machine, or a poll of its own.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::future::join_all;
@@ -39,6 +40,35 @@ pub(super) fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
     // A look-up of a name that hangs must not hold up the end.
     runtime.shutdown_background();
     outcome.map_err(|failure| failure.with_code(UNKNOWN))
+}
+
+/// The flags that say whom to ask, and how.
+#[derive(Debug, clap::Args)]
+pub(super) struct Whom {
+    /// Agents to ask: HOST, HOST:PORT or URL; the one of this machine when left out, and if none
+    /// runs, the servers and drivers themselves
+    #[arg(value_name = "AGENT_URL", env = "OPSAGENT_URL", value_delimiter = ',', value_parser = flags::agent)]
+    pub(super) agents: Vec<Url>,
+    /// The config: where the agent listens, and the targets to look at if none runs
+    #[arg(long, value_name = "FILE", env = "OPSAGENT_CONFIG")]
+    config: Option<PathBuf>,
+    /// How long a question may take
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = flags::time)]
+    timeout: Duration,
+    /// Certificates to trust beside the system's, PEM, for agents behind https
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+impl Whom {
+    /// These of the agents; if it is none, the one of this machine.
+    ///
+    /// # Errors
+    /// A file that was named cannot be used.
+    pub(super) fn source(&self, agents: &[Url]) -> Result<Source, Failure> {
+        let ways = Ways::new(self.ca_file.as_deref(), self.timeout)?;
+        Source::new(agents, self.config.as_deref(), ways)
+    }
 }
 
 /// What a look brought.

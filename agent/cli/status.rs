@@ -1,15 +1,12 @@
 //! `opsagent status`: how all fares, from the running agent or by looking oneself.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use url::Url;
 
-use super::agents::Ways;
 use super::failure::Outcome;
 use super::out::Out;
-use super::source::{self, Source, Told};
+use super::source::{self, Told, Whom};
 use super::{flags, screen, table};
 
 const AFTER: &str = "\
@@ -34,13 +31,8 @@ Exit codes, as of monitoring plugins:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub(super) struct Args {
-    /// Agents to ask: HOST, HOST:PORT or URL; the one of this machine when left out, and if none
-    /// runs, the servers themselves
-    #[arg(value_name = "AGENT_URL", env = "OPSAGENT_URL", value_delimiter = ',', value_parser = flags::agent)]
-    agents: Vec<Url>,
-    /// The config: where the agent listens, and the targets to look at if none runs
-    #[arg(long, value_name = "FILE", env = "OPSAGENT_CONFIG")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    whom: Whom,
     /// Prints the whole view as JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -57,12 +49,6 @@ pub(super) struct Args {
     /// This target only
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
-    /// How long a question may take
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = flags::time)]
-    timeout: Duration,
-    /// Certificates to trust beside the system's, PEM, for agents behind https
-    #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
 }
 
 /// Looks once, or again and again.
@@ -71,8 +57,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Outcome {
 }
 
 async fn look(args: &Args, out: &mut Out) -> Outcome {
-    let ways = Ways::new(args.ca_file.as_deref(), args.timeout)?;
-    let source = Source::new(&args.agents, args.config.as_deref(), ways)?;
+    let source = args.whom.source(&args.whom.agents)?;
     let Some(every) = args.watch else {
         let told = source.look().await.and_then(|told| told.only(args.target.as_deref()))?;
         screen::note(&told.by);
