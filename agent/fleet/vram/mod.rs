@@ -118,6 +118,9 @@ fn judge(who: &str, processes: &str, told: u64, held: Held, seen: Seen<'_>) -> O
             "it works on the CPU; a server that cannot read its own log tells the size of the file: update it",
         ));
     }
+    if seen.strange_pids() {
+        return None;
+    }
     let least = (told as f64 * LEAST_PART) as u64;
     if told > 0 && seen.hidden().is_some_and(|hidden| held.bytes.saturating_add(hidden) < least) {
         return Some(note(
@@ -169,6 +172,12 @@ impl Seen<'_> {
         }
         let used: u64 = self.cards.iter().map(|card| card.memory_used_bytes).sum::<Option<u64>>()?;
         Some(used.saturating_sub(self.processes().map(|(_, _, bytes)| bytes).sum()))
+    }
+
+    /// A driver's process ids may be others than those that servers are known by here (a container without the
+    /// host's processes): what a process holds cannot be looked up.
+    fn strange_pids(&self) -> bool {
+        self.cards.iter().any(|card| card.untold.contains_key("process_targets"))
     }
 
     /// A card takes the machine's own memory: what is "on the GPU" there, each side counts in its own way.

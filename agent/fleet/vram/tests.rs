@@ -116,6 +116,19 @@ fn nothing_is_said_where_a_card_does_not_tell_all() {
 }
 
 #[test]
+fn nothing_is_said_in_a_container_where_a_driver_tells_the_hosts_process_ids() {
+    let strange = |mut card: GpuSample| {
+        card.untold.insert("process_targets".into(), "container".into());
+        card
+    };
+    let loaded = sample(vec![model(10 * GIB, Some(7))]);
+    assert_eq!(told(&loaded, &[card(&[(4711, None, 11 * GIB)])]).len(), 1, "the ids are the machine's own");
+    assert!(told(&loaded, &[strange(card(&[(4711, None, 11 * GIB)]))]).is_empty());
+    let on_cpu = sample(vec![model(0, Some(7))]);
+    assert!(told(&on_cpu, &[strange(card(&[(7, None, 5 * GIB)]))]).is_empty(), "another process of that id");
+}
+
+#[test]
 fn nothing_is_said_while_a_model_is_being_loaded_or_its_process_is_dead() {
     let cards = [card(&[(8, None, GIB)])];
     let loading = ModelSample { state: Some(ServerState::Loading), ..ModelSample::default() };
