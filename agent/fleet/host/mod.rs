@@ -32,7 +32,7 @@ pub(super) struct Host {
     cpu_seconds: CpuSeconds,
     cpu_use_ratio: Option<f64>,
     meters: BTreeMap<String, Meter>,
-    kills: Option<u64>,
+    kills: Option<Kills>,
     kills_by_group: BTreeMap<String, u64>,
     killed: Option<Killed>,
 }
@@ -44,6 +44,14 @@ struct Looked {
     took: Duration,
     every: Duration,
     result: Result<HostSample, String>,
+}
+
+/// A count of the kernel's of processes killed for want of memory.
+#[derive(Debug, Clone, Copy)]
+struct Kills {
+    count: u64,
+    /// That of the agent's own container, not of the whole machine.
+    own: bool,
 }
 
 /// Processes that were killed for want of memory: how many, with no long quiet between.
@@ -147,11 +155,13 @@ impl Host {
             |(group, kills): &(&String, &u64)| before.get(*group).is_some_and(|before| before < *kills);
         let group = self.kills_by_group.iter().find(is_new).map(|(group, _)| group.clone());
         let kills = kills(sample);
+        // A limit that comes or goes changes whose kills are told: nobody was killed by that.
         if let (Some(before), Some(all)) = (self.kills, kills)
-            && all > before
+            && all.own == before.own
+            && all.count > before.count
         {
             let lately = self.killed_lately(now);
-            let count = lately.map_or(0, |killed| killed.count).saturating_add(all - before);
+            let count = lately.map_or(0, |killed| killed.count).saturating_add(all.count - before.count);
             // Of several, only a group that all were in is named.
             let group =
                 group.filter(|group| lately.is_none_or(|killed| killed.group.as_ref() == Some(group)));
@@ -166,9 +176,10 @@ impl Host {
 }
 
 /// Kills that concern whoever runs this agent: in a container its own, not those of its neighbours.
-fn kills(sample: &HostSample) -> Option<u64> {
+fn kills(sample: &HostSample) -> Option<Kills> {
     let own = sample.cgroups.iter().find(|group| group.cgroup == "/");
-    own.map_or(sample.memory.oom_kills, |group| group.oom_kills)
+    let count = own.map_or(sample.memory.oom_kills, |group| group.oom_kills)?;
+    Some(Kills { count, own: own.is_some() })
 }
 
 /// The counts as they are, but none that falls by little: the kernel's are estimates, and a step back

@@ -72,6 +72,22 @@ fn in_a_container_the_kills_of_neighbours_are_not_its_own() {
 }
 
 #[test]
+fn a_containers_limit_that_is_lifted_and_set_kills_nobody() {
+    let group =
+        |kills| CgroupSample { cgroup: "/".into(), oom_kills: Some(kills), ..CgroupSample::default() };
+    let limited = |all, own| HostSample { cgroups: vec![group(own)], ..killed(all) };
+    let (mut host, start) = (Host::default(), Instant::now());
+    look(&mut host, limited(50, 0), start);
+    assert!(look(&mut host, killed(50), start).is_empty(), "the neighbours' fifty are of long ago");
+    let news = look(&mut host, killed(51), start);
+    assert!(news[0].text.ends_with(": 1 process"), "{news:?}");
+    assert!(look(&mut host, limited(51, 60), start).is_empty());
+    look(&mut host, limited(51, 61), start);
+    let notes = host.view(start).unwrap().notes;
+    assert!(notes[0].text.ends_with(": 2 processes"), "{notes:?}");
+}
+
+#[test]
 fn an_old_look_and_a_failed_one_show_nothing_and_say_why() {
     let (mut host, start) = (Host::default(), Instant::now());
     assert_eq!(host.view(start), None);

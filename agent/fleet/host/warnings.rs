@@ -9,6 +9,10 @@ const DISK_LEFT: f64 = 0.05;
 /// and so little that no model worth a download fits: a disk of 20 TB at 95 % is in no trouble.
 const DISK_LEFT_BYTES: u64 = 10 << 30;
 
+/// Two folders whose disks are of one size and differ by less in what is left are on one disk, that is written to
+/// while they are asked one after the other.
+const ONE_DISK_BYTES: u64 = 256 << 20;
+
 /// Memory is nearly used up when less than this part of it could still be had. The kernel kills at
 /// about one percent.
 const MEMORY_LEFT: f64 = 0.03;
@@ -25,7 +29,7 @@ pub(super) fn of(sample: &HostSample, killed: Option<(u64, Option<&str>)>) -> Ve
         notes.extend(hangs(folder));
         if let Some(disk) = folder.disk.filter(|disk| is_nearly_full(*disk)) {
             // Folders on one disk are one trouble.
-            if !told.contains(&disk) {
+            if !told.iter().any(|other| is_one(*other, disk)) {
                 notes.push(nearly_full(folder, disk));
             }
             told.push(disk);
@@ -104,6 +108,11 @@ fn is_nearly_full(disk: Disk) -> bool {
     is_less(disk.available_bytes, disk.size_bytes, DISK_LEFT) && disk.available_bytes < DISK_LEFT_BYTES
 }
 
+fn is_one(disk: Disk, other: Disk) -> bool {
+    disk.size_bytes == other.size_bytes
+        && disk.available_bytes.abs_diff(other.available_bytes) < ONE_DISK_BYTES
+}
+
 fn nearly_full(folder: &FolderSample, disk: Disk) -> Note {
     Note::warning(
         "disk_nearly_full",
@@ -170,8 +179,17 @@ mod tests {
         assert_eq!(of(vec![folder("/m", 500 * GIB, 9 * GIB)]), ["disk_nearly_full"]);
         assert!(of(vec![folder("/m", 20_000 * GIB, 600 * GIB)]).is_empty(), "much is left");
         assert!(of(vec![folder("/m", 30 * GIB, 9 * GIB)]).is_empty(), "a small disk, a third of it free");
-        let one_disk = vec![folder("/a", 500 * GIB, GIB), folder("/b", 500 * GIB, GIB)];
-        assert_eq!(of(one_disk).len(), 1, "two folders on one disk are one trouble");
+        let one_disk = vec![folder("/a", 500 * GIB, GIB), folder("/b", 500 * GIB, GIB - 4096)];
+        assert_eq!(
+            of(one_disk).len(),
+            1,
+            "two folders on one disk are one trouble, while a model is fetched too"
+        );
+        assert_eq!(
+            of(vec![folder("/a", 500 * GIB, GIB), folder("/b", 500 * GIB, 2 * GIB)]).len(),
+            2,
+            "two disks"
+        );
         let dead = FolderSample { folder: "/nfs".into(), hangs: true, ..FolderSample::default() };
         assert_eq!(of(vec![dead]), ["disk_hangs"]);
     }
