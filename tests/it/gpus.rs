@@ -307,6 +307,75 @@ async fn a_lost_card_is_told_by_what_it_was_and_all_lost_is_a_driver_to_open_ane
     until(&mut poller, || told(&fleet) == ["GPU-0", "GPU-1", "GPU-2", "GPU-3"].map(well)).await;
 }
 
+#[tokio::test]
+async fn a_driver_that_fails_is_asked_for_no_other_card() {
+    struct Failing(AtomicUsize);
+    impl Gpus for Failing {
+        fn name(&self) -> &'static str {
+            "failing"
+        }
+
+        fn places(&self) -> Result<u32, GpuError> {
+            Ok(2)
+        }
+
+        fn read(&self, _: u32) -> Result<GpuSample, CardError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Err(CardError::Driver(GpuError::DriverNotLoaded))
+        }
+    }
+    let (driver, fleet) = (Arc::new(Failing(AtomicUsize::new(0))), fleet());
+    let opened = driver.clone();
+    let open: Open = Arc::new(move || Ok(opened.clone() as Arc<dyn Gpus>));
+    for beats in 1..=50 {
+        let mut poller = GpuPoller::new("failing", open.clone(), EVERY, fleet.clone());
+        poller.once().await;
+        assert_eq!(reason(&fleet).as_deref(), Some("driver_not_loaded"));
+        drop(poller);
+        assert_eq!(driver.0.load(Ordering::SeqCst), beats, "the second card might hang");
+    }
+}
+
+#[tokio::test]
+async fn a_driver_that_does_not_close_is_opened_a_few_times_and_again_when_it_does() {
+    /// Its only card is lost, and closing it does not return while somebody might still send.
+    struct Stuck(Arc<Mutex<mpsc::Receiver<()>>>);
+    impl Gpus for Stuck {
+        fn name(&self) -> &'static str {
+            "stuck"
+        }
+
+        fn places(&self) -> Result<u32, GpuError> {
+            Ok(1)
+        }
+
+        fn read(&self, _: u32) -> Result<GpuSample, CardError> {
+            Err(CardError::Card(CardFault::new("lost", "it fell off the bus")))
+        }
+    }
+    impl Drop for Stuck {
+        fn drop(&mut self) {
+            self.0.lock().unwrap().recv().ok();
+        }
+    }
+    let (fleet, opens) = (fleet(), Arc::new(AtomicUsize::new(0)));
+    let (release, gate) = mpsc::channel();
+    let (gate, counted) = (Arc::new(Mutex::new(gate)), opens.clone());
+    let open: Open = Arc::new(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Ok(Arc::new(Stuck(gate.clone())) as Arc<dyn Gpus>)
+    });
+    let mut poller = GpuPoller::new("stuck", open, EVERY, fleet.clone());
+    for _ in 0..1000 {
+        poller.once().await;
+    }
+    let held = opens.load(Ordering::SeqCst);
+    assert_eq!(held, 16, "each time leaves a thread behind");
+    assert_eq!(reason(&fleet).as_deref(), Some("timeout"));
+    drop(release);
+    until(&mut poller, || opens.load(Ordering::SeqCst) > held).await;
+}
+
 /// Beats until that holds.
 async fn until(poller: &mut GpuPoller, holds: impl Fn() -> bool) {
     for _ in 0..400 {

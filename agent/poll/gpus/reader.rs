@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::Instant;
 
 use super::worker::{Ask, OnOpen, Step, Worker, ended};
-use crate::gpus::{CardError, GpuError, Gpus, Open};
+use crate::gpus::{GpuError, Gpus, Open};
 use crate::sample::{CardFault, GpuSample};
 
 /// How long one call may take. A driver without persistence mode takes seconds a card to wake.
@@ -19,7 +19,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// How long one may take once another was held up in the same round: the others wait for it meanwhile.
 const SHORT_LIMIT: Duration = Duration::from_secs(2);
 
-/// Threads that may be held up at once. A driver that holds up that many is asked nothing more.
+/// Threads that may be held up at once, at cards or by closing. A driver that holds up that many is asked nothing
+/// more.
 const MOST_HELD: usize = 16;
 
 /// What came of one round.
@@ -51,6 +52,8 @@ pub(super) struct Reader {
     cards: BTreeMap<u32, Held>,
     /// Held up at no card: while opening, or counting the cards.
     driver: Option<Held>,
+    /// Ways that are being closed.
+    closing: Vec<Held>,
 }
 
 /// What is known of a round that goes on.
@@ -76,6 +79,7 @@ impl Reader {
             idle: None,
             cards: BTreeMap::new(),
             driver: None,
+            closing: Vec::new(),
         }
     }
 
@@ -83,6 +87,7 @@ impl Reader {
     /// for each other.
     pub(super) async fn read(&mut self) -> Reading {
         self.cards.retain(|_, held| !held.thread.is_finished());
+        self.closing.retain(|held| !held.thread.is_finished());
         if let Some(held) = self.driver.take_if(|held| held.thread.is_finished()) {
             tracing::info!(backend = self.backend, after = ?held.since.elapsed(), "the driver goes on");
         }
@@ -92,7 +97,7 @@ impl Reader {
         let mut round = Round::default();
         let result = self.whole(&mut round).await;
         if result.is_err() {
-            self.session = None;
+            self.close();
         }
         result?;
         self.conclude(round)
@@ -100,9 +105,9 @@ impl Reader {
 
     async fn whole(&mut self, round: &mut Round) -> Result<(), GpuError> {
         loop {
-            if self.cards.len() >= MOST_HELD {
-                let since = self.cards.values().map(|held| held.since.elapsed()).max();
-                return Err(GpuError::Timeout(since.unwrap_or_default()));
+            if self.cards.len() + self.closing.len() >= MOST_HELD {
+                let held = self.cards.values().chain(&self.closing).map(|held| held.since.elapsed());
+                return Err(GpuError::Timeout(held.max().unwrap_or_default()));
             }
             let (tell, mut told) = unbounded_channel();
             let worker = match self.idle.take() {
@@ -144,23 +149,20 @@ impl Reader {
                 }
                 Step::Places(places) => round.places = Some(places),
                 Step::Looking(place) => round.looking = Some(place),
-                Step::Card(Err(CardError::Driver(error))) => return Some(Err(error)),
                 Step::Card(result) => self.card(round, result),
                 Step::Done(result) => return Some(result),
             }
         }
     }
 
-    fn card(&mut self, round: &mut Round, result: Result<Box<GpuSample>, CardError>) {
+    fn card(&mut self, round: &mut Round, result: Result<Box<GpuSample>, CardFault>) {
         let (Some(session), Some(place)) = (&mut self.session, round.looking) else { return };
         match result {
             Ok(card) => {
                 session.known.insert(place, (*card).clone());
                 round.cards.push(*card);
             }
-            Err(CardError::Card(fault)) => round.silence(place, session, fault),
-            // It ends the round, and comes not here.
-            Err(CardError::Driver(_)) => {}
+            Err(fault) => round.silence(place, session, fault),
         }
     }
 
@@ -181,6 +183,12 @@ impl Reader {
         Ok(())
     }
 
+    /// Lets go of the open way.
+    fn close(&mut self) {
+        let thread = self.session.take().and_then(|mut session| session.close());
+        self.closing.extend(thread.map(|thread| Held { thread, since: Instant::now() }));
+    }
+
     /// Where no card can be read, it is the driver's fault, or it needs to be opened anew.
     fn conclude(&mut self, mut round: Round) -> Reading {
         let places = round.places.unwrap_or_default();
@@ -196,7 +204,7 @@ impl Reader {
                 if let Some(held) = self.cards.values().map(|held| held.since.elapsed()).max() {
                     return Err(GpuError::Timeout(held));
                 }
-                self.session = None;
+                self.close();
                 Err(match fault.reason.as_str() {
                     "lost" => GpuError::Lost(fault.error),
                     _ => GpuError::Other(fault.error),
@@ -221,12 +229,17 @@ impl Round {
     }
 }
 
+impl Session {
+    fn close(&mut self) -> Option<JoinHandle<()>> {
+        let gpus = self.gpus.take()?;
+        let close = std::thread::Builder::new().name("gpus-close".into()).spawn(move || drop(gpus));
+        close.inspect_err(|error| tracing::warn!(%error, "no thread for closing the GPUs")).ok()
+    }
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
-        let gpus = self.gpus.take();
-        let close = std::thread::Builder::new().name("gpus-close".into()).spawn(move || drop(gpus));
-        if let Err(error) = close {
-            tracing::warn!(%error, "no thread for closing the GPUs");
-        }
+        // Nobody counts it any more: the job is gone.
+        drop(self.close());
     }
 }

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::gpus::{CardError, GpuError, Gpus, Open};
-use crate::sample::GpuSample;
+use crate::sample::{CardFault, GpuSample};
 
 /// Called on the driver's thread when a way to the GPUs was opened.
 pub type OnOpen = Arc<dyn Fn(&Arc<dyn Gpus>) + Send + Sync>;
@@ -34,7 +34,7 @@ pub(super) enum Step {
     /// The card in this place is looked at now.
     Looking(u32),
     /// What came of it.
-    Card(Result<Box<GpuSample>, CardError>),
+    Card(Result<Box<GpuSample>, CardFault>),
     /// All was read, or nothing can be.
     Done(Result<(), GpuError>),
 }
@@ -111,7 +111,12 @@ fn round(ask: Ask, open: &Open, on_open: Option<&OnOpen>) -> Option<Result<(), G
     ask.tell.send(Step::Places(places)).ok()?;
     for place in (first..places).filter(|place| !ask.skip.contains(place)) {
         ask.tell.send(Step::Looking(place)).ok()?;
-        let card = gpus.read(place).map(Box::new);
+        let card = match gpus.read(place) {
+            Ok(card) => Ok(Box::new(card)),
+            Err(CardError::Card(fault)) => Err(fault),
+            // No other card is asked: that might hang in a driver that is to be opened anew anyway.
+            Err(CardError::Driver(error)) => return Some(Err(error)),
+        };
         ask.tell.send(Step::Card(card)).ok()?;
     }
     Some(Ok(()))
