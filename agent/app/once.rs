@@ -56,11 +56,11 @@ pub(super) async fn poll_once(config: &Config, within: Duration) -> anyhow::Resu
         .collect();
     let mut host =
         HostPoller::new(Arc::new(host(config)), config.host_every, fleet.clone()).within(within / 2);
-    let mut kernel_log =
-        config.paths.kernel_log.place().map(|place| ListenToKernel::new(place, fleet.clone()));
+    let listener = |place| ListenToKernel::new(place, fleet.clone()).within(within);
+    let mut kernel_log = config.paths.kernel_log.place().map(listener);
     let listen = async {
         if let Some(log) = &mut kernel_log {
-            tokio::time::timeout(within, log.once()).await.ok();
+            log.once().await;
         }
     };
     let polls = join_all(polls.iter_mut().map(PollServer::once));

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::xids;
 use crate::fleet::Fleet;
@@ -14,38 +16,60 @@ use crate::view::HangCount;
 /// From one look to the next: how late an XID may be seen.
 pub const KERNEL_LOG_EVERY: Duration = Duration::from_secs(1);
 
+/// How long one look may take. Megabytes of a log are read in less.
+const LIMIT: Duration = Duration::from_secs(10);
+
 /// Listens to the kernel's log on its beat.
 #[derive(Debug)]
 pub struct ListenToKernel {
-    /// `None` while a look is under way: one that never comes back leaves it so.
+    /// `None` while a look is under way, and after one that panicked.
     log: Option<KernelLog>,
+    look: Option<Look>,
+    limit: Duration,
     fleet: Fleet,
     told: Option<Result<(), String>>,
+}
+
+/// A look that is under way. A log may lie on a disk that hangs.
+#[derive(Debug)]
+struct Look {
+    source: String,
+    since: Instant,
+    heard: JoinHandle<(KernelLog, Heard)>,
 }
 
 impl ListenToKernel {
     /// A job that records what the log at `place` tells of cards.
     pub fn new(place: Place, fleet: Fleet) -> ListenToKernel {
-        let started = fleet.started_at();
-        ListenToKernel { log: Some(KernelLog::new(place, started)), fleet, told: None }
+        let log = Some(KernelLog::new(place, fleet.started_at()));
+        ListenToKernel { log, look: None, limit: LIMIT, fleet, told: None }
     }
 
-    /// Looks once and records what came.
+    /// The same with another limit for one look.
+    #[must_use]
+    pub fn within(self, limit: Duration) -> ListenToKernel {
+        ListenToKernel { limit, ..self }
+    }
+
+    /// Looks once and records what came. A look that takes too long is told, and waited for on the next beats.
     pub async fn once(&mut self) {
-        let Some(mut log) = self.log.take() else { return };
-        // A log may lie on a disk that hangs.
-        let look = tokio::task::spawn_blocking(move || {
-            let heard = log.hear();
-            (log, heard)
-        });
-        match look.await {
-            Ok((log, heard)) => {
+        let under_way = self.look.take().or_else(|| self.log.take().map(Look::start));
+        let Some(mut look) = under_way else { return };
+        match tokio::time::timeout(self.limit, &mut look.heard).await {
+            Ok(Ok((log, heard))) => {
                 self.log = Some(log);
                 self.record(heard);
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 tracing::error!(%error, "reading the kernel's log ended; it is read no more");
-                self.fleet.record_kernel_log(String::new(), Some(error.to_string()), 0);
+                self.fleet.record_kernel_log(look.source, Some(error.to_string()), 0);
+            }
+            Err(_) => {
+                self.tell(&look.source, Err("it gives no answer: does its disk hang?".into()));
+                let error =
+                    format!("no answer for {} s: does its disk hang?", look.since.elapsed().as_secs());
+                self.fleet.record_kernel_log(look.source.clone(), Some(error), 0);
+                self.look = Some(look);
             }
         }
     }
@@ -93,6 +117,17 @@ impl ListenToKernel {
             }
         }
         self.told = Some(news);
+    }
+}
+
+impl Look {
+    fn start(mut log: KernelLog) -> Look {
+        let (source, since) = (log.source(), Instant::now());
+        let look = move || {
+            let heard = log.hear();
+            (log, heard)
+        };
+        Look { source, since, heard: tokio::task::spawn_blocking(look) }
     }
 }
 

@@ -175,7 +175,7 @@ impl KernelLog {
     }
 
     /// Where it is read, or would be.
-    fn source(&self) -> String {
+    pub fn source(&self) -> String {
         match (&self.place, &self.open) {
             (Place::Auto(program), Some(Open::Journal(_))) => program.clone(),
             (Place::Auto(_), _) => DEVICE.into(),
