@@ -163,9 +163,15 @@ impl Fleet {
         self.lock().gpus.xids.forget_log();
     }
 
-    /// Whether this backend's driver tells of XIDs by itself, now.
-    pub fn record_listening(&self, backend: &'static str, listens: bool) {
-        self.lock().gpus.xids.record_listening(backend, listens);
+    /// Somebody else listens to this backend's driver from now on; gives its number.
+    pub fn new_listener(&self, backend: &'static str) -> u64 {
+        self.lock().gpus.xids.new_listener(backend)
+    }
+
+    /// Whether this backend's driver tells that listener of XIDs by itself, now. `false`: it is not the latest,
+    /// and what it hears is told by another.
+    pub fn record_listening(&self, backend: &'static str, number: u64, hears: bool) -> bool {
+        self.lock().gpus.xids.record_listening(backend, number, hears)
     }
 
     /// What came of one look at the host; gives the warnings that are new by it.

@@ -1,6 +1,5 @@
 //! What a driver reports by itself: a thread of its own waits for it, since the driver's call blocks.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -15,17 +14,26 @@ const WAIT: Duration = Duration::from_secs(1);
 /// The longest pause before a listener that failed is replaced.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// Listeners that may be left behind by a driver that holds them up. One that holds up that many is listened to no
+/// more.
+const MOST_HELD: usize = 16;
+
 /// Listens to what the driver reports on each way that is opened, until the next one is or nobody holds it any
 /// more. The thread is never joined: a driver may hold it for ever.
 pub fn listen_to_driver(backend: &'static str, fleet: Fleet) -> OnOpen {
-    let latest = Arc::new(AtomicU64::new(0));
+    // Each thread has one of these.
+    let living = Arc::new(());
     Arc::new(move |gpus| {
-        let number = latest.fetch_add(1, Ordering::Relaxed) + 1;
-        let way = Way { gpus: Arc::downgrade(gpus), number, latest: latest.clone() };
-        let end = Listening { backend, fleet: fleet.clone() };
+        if Arc::strong_count(&living) > MOST_HELD {
+            tracing::warn!(backend, "the driver holds up all that listened to it; its reports are not heard");
+            return;
+        }
+        let number = fleet.new_listener(backend);
+        let listener = Listener { backend, fleet: fleet.clone(), number, gpus: Arc::downgrade(gpus) };
+        let lives = living.clone();
         let work = move || {
-            follow(&way, &end);
-            drop(end);
+            listener.follow();
+            drop(lives);
         };
         let thread = std::thread::Builder::new().name(format!("events-{backend}"));
         if let Err(error) = thread.spawn(work) {
@@ -34,64 +42,65 @@ pub fn listen_to_driver(backend: &'static str, fleet: Fleet) -> OnOpen {
     })
 }
 
-/// One way to the GPUs that was opened.
-struct Way {
-    gpus: Weak<dyn Gpus>,
+/// Listens on one way to the GPUs that was opened.
+struct Listener {
+    backend: &'static str,
+    fleet: Fleet,
     number: u64,
-    latest: Arc<AtomicU64>,
+    gpus: Weak<dyn Gpus>,
 }
 
-impl Way {
-    /// A thread that hangs may hold an old way for ever; only the latest is listened on, or events would count
-    /// twice.
-    fn is_open(&self) -> bool {
-        self.gpus.strong_count() > 0 && self.latest.load(Ordering::Relaxed) == self.number
+impl Drop for Listener {
+    /// A panic ends it, too.
+    fn drop(&mut self) {
+        self.tell(false);
+    }
+}
+
+impl Listener {
+    fn follow(&self) {
+        let (mut pause, mut events) = (WAIT, self.events());
+        while self.gpus.strong_count() > 0 {
+            let Some(listener) = &mut events else {
+                // A thread that hangs may hold an old way for ever; only the latest is listened on, or events would
+                // count twice.
+                if !self.tell(false) {
+                    return;
+                }
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                events = self.events();
+                continue;
+            };
+            match listener.wait(WAIT) {
+                // Of what came too late the next listener tells, or nobody is left to be told.
+                Ok(_) if self.gpus.strong_count() == 0 => {}
+                Ok(heard) => {
+                    pause = WAIT;
+                    if !self.tell(true) {
+                        return;
+                    }
+                    for event in &heard {
+                        record(&self.fleet, event);
+                    }
+                }
+                Err(error) => {
+                    let backend = self.backend;
+                    tracing::info!(backend, %error, "the driver reports no events now; it is asked again later");
+                    events = None;
+                }
+            }
+        }
     }
 
-    /// A listener. May block.
+    /// A way to wait for events. May block.
     fn events(&self) -> Option<Box<dyn Events>> {
         self.gpus.upgrade()?.events()
     }
-}
 
-/// While it lives the driver is listened to, if it was told so; a panic ends that too.
-struct Listening {
-    backend: &'static str,
-    fleet: Fleet,
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        self.fleet.record_listening(self.backend, false);
-    }
-}
-
-fn follow(way: &Way, listening: &Listening) {
-    let Listening { backend, fleet } = listening;
-    let (mut pause, mut events) = (WAIT, way.events());
-    while way.is_open() {
-        let Some(listener) = &mut events else {
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
-            events = way.events();
-            continue;
-        };
-        match listener.wait(WAIT) {
-            // Of what came too late the next listener tells, or nobody is left to be told.
-            Ok(_) if !way.is_open() => {}
-            Ok(heard) => {
-                pause = WAIT;
-                fleet.record_listening(backend, true);
-                for event in &heard {
-                    record(fleet, event);
-                }
-            }
-            Err(error) => {
-                tracing::info!(backend, %error, "the driver reports no events now; it is asked again later");
-                fleet.record_listening(backend, false);
-                events = None;
-            }
-        }
+    /// Tells whether the driver reports. `false`: this is not the latest listener any more.
+    fn tell(&self, hears: bool) -> bool {
+        self.fleet.record_listening(self.backend, self.number, hears)
     }
 }
 

@@ -71,6 +71,32 @@ impl Drop for FakeEvents {
     }
 }
 
+/// A driver that holds up whoever wants to listen to it.
+struct Stuck {
+    wait: Arc<Mutex<mpsc::Receiver<()>>>,
+    held: Arc<AtomicUsize>,
+}
+
+impl Gpus for Stuck {
+    fn name(&self) -> &'static str {
+        "stuck"
+    }
+
+    fn places(&self) -> Result<u32, GpuError> {
+        Ok(0)
+    }
+
+    fn read(&self, _: u32) -> Result<GpuSample, CardError> {
+        Err(CardError::Driver(GpuError::DriverNotLoaded))
+    }
+
+    fn events(&self) -> Option<Box<dyn Events>> {
+        self.held.fetch_add(1, Ordering::SeqCst);
+        self.wait.lock().unwrap().recv().ok();
+        None
+    }
+}
+
 struct Bench {
     fleet: Fleet,
     reports: mpsc::Sender<Report>,
@@ -194,6 +220,70 @@ async fn a_log_that_cannot_be_read_is_told_with_its_reason_and_is_no_fault_of_th
     let log = bench.fleet.view().gpus.kernel_log.unwrap();
     assert!(!log.up && log.source == path && log.error.unwrap().contains("No such file"));
     assert!(bench.fleet.view().gpus.cards[0].notes.is_empty());
+}
+
+#[tokio::test]
+async fn a_log_that_gives_no_answer_is_told_so_and_read_on_when_it_does() {
+    let (bench, folder) = (bench().await, tempfile::tempdir().unwrap());
+    let path = folder.path().join("kern.log");
+    append(&path, "NVRM: Xid (PCI:0000:3b:00): 94, pid=1, name=a, Contained\n");
+    let mut kernel = ListenToKernel::new(Place::At(path.clone()), bench.fleet.clone()).within(Duration::ZERO);
+    let log = || bench.fleet.view().gpus.kernel_log.unwrap();
+    // No look is as quick as that, but for one in a thousand.
+    for _ in 0..1000 {
+        kernel.once().await;
+        if !log().up {
+            break;
+        }
+    }
+    assert!(!log().up && log().error.unwrap().starts_with("no answer for 0 s"), "{:?}", log());
+    assert_eq!(log().source, path.display().to_string());
+    for _ in 0..1000 {
+        if log().up {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        kernel.once().await;
+    }
+    assert!(log().up && log().error.is_none());
+    assert_eq!(happened(&bench.fleet)[0].count, 1);
+}
+
+#[tokio::test]
+async fn of_two_listeners_to_one_driver_the_later_is_heard() {
+    let mut bench = bench().await;
+    until("somebody listens", || bench.listeners.load(Ordering::SeqCst) == 1).await;
+    // As after a reload while a thread hangs in the driver: the earlier way stays open.
+    let (reports, receiver) = mpsc::channel();
+    let later = Fake { reports: Arc::new(Mutex::new(receiver)), listeners: Arc::default() };
+    let listeners = later.listeners.clone();
+    let way: Arc<dyn Gpus> = Arc::new(later);
+    listen_to_driver("fake", bench.fleet.clone())(&way);
+    until("another listens", || listeners.load(Ordering::SeqCst) == 1).await;
+    until("the earlier one ends", || bench.listeners.load(Ordering::SeqCst) == 0).await;
+    reports.send(Ok(vec![by_driver(94)])).unwrap();
+    until("it hears", || happened(&bench.fleet).first().is_some_and(|xid| xid.count == 1)).await;
+    bench.poller.once().await;
+    assert!(bench.fleet.view().gpus.backends[0].up);
+}
+
+#[tokio::test]
+async fn a_driver_that_holds_up_its_listeners_gets_no_more_than_a_few() {
+    let (bench, held) = (bench().await, Arc::new(AtomicUsize::new(0)));
+    let listen = listen_to_driver("fake", bench.fleet.clone());
+    let (release, wait) = mpsc::channel::<()>();
+    let wait = Arc::new(Mutex::new(wait));
+    let way = |_| Arc::new(Stuck { wait: wait.clone(), held: held.clone() }) as Arc<dyn Gpus>;
+    let ways: Vec<Arc<dyn Gpus>> = (0..100).map(way).collect();
+    for way in &ways {
+        listen(way);
+    }
+    until("some are held up", || held.load(Ordering::SeqCst) > 0).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let most = held.load(Ordering::SeqCst);
+    assert!((1..=16).contains(&most), "{most} threads");
+    drop((release, ways));
+    until("they end", || Arc::strong_count(&held) == 1).await;
 }
 
 #[tokio::test]

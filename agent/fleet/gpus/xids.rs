@@ -4,7 +4,7 @@
 //! never some numbers, the log may be overwritten or not permitted. So each counts for itself, and the larger count
 //! holds: one event that both tell is one. What the log held from before the agent is added to either.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -39,9 +39,18 @@ pub(in crate::fleet) struct Xids {
     places: BTreeMap<String, String>,
     /// The kernel's log, once it was asked.
     log: Option<LogView>,
-    /// Backends whose driver tells of XIDs.
-    listening: BTreeSet<&'static str>,
+    /// Who listens to each backend's driver.
+    listeners: BTreeMap<&'static str, Listener>,
     hangs: Hangs,
+}
+
+/// The latest that listens to a driver. Those before it may hang and come back; of them nothing is taken, or an event
+/// would count twice.
+#[derive(Debug, Default)]
+struct Listener {
+    number: u64,
+    /// The driver tells it of XIDs.
+    hears: bool,
 }
 
 #[derive(Debug)]
@@ -150,13 +159,22 @@ impl Xids {
         self.log = None;
     }
 
-    /// Whether this backend's driver tells of XIDs now.
-    pub(in crate::fleet) fn record_listening(&mut self, backend: &'static str, listens: bool) {
-        if listens {
-            self.listening.insert(backend);
-        } else {
-            self.listening.remove(backend);
-        }
+    /// Somebody else listens to this backend's driver from now on; gives its number.
+    pub(in crate::fleet) fn new_listener(&mut self, backend: &'static str) -> u64 {
+        let number = self.listeners.get(backend).map_or(1, |before| before.number + 1);
+        self.listeners.insert(backend, Listener { number, hears: false });
+        number
+    }
+
+    /// Whether this backend's driver tells that listener of XIDs now. `false`: it is not the latest.
+    pub(in crate::fleet) fn record_listening(
+        &mut self,
+        backend: &'static str,
+        number: u64,
+        hears: bool,
+    ) -> bool {
+        let latest = self.listeners.get_mut(backend).filter(|latest| latest.number == number);
+        latest.map(|latest| latest.hears = hears).is_some()
     }
 
     /// Counts work that hung on a card without XIDs; gives the card and the count.
@@ -194,7 +212,8 @@ impl Xids {
     }
 
     fn zeros(&self, vendor: &str) -> BTreeMap<Option<u32>, Count> {
-        let heard = self.log.as_ref().is_some_and(|log| log.up) || !self.listening.is_empty();
+        let heard = self.log.as_ref().is_some_and(|log| log.up)
+            || self.listeners.values().any(|listener| listener.hears);
         let critical = if heard && vendor == "nvidia" { xid::critical() } else { Vec::new() };
         critical.into_iter().map(|xid| (Some(xid.number), Count::default())).collect()
     }
