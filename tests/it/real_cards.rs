@@ -249,6 +249,11 @@ fn a_person_who_reads_the_status_knows_which_card_is_ill_and_why() {
     agent.set_clock(10);
     agent.until("opsagent_gpu_up{gpu=\"GPU-22222222-0000-0000-0000-000000000000\"} 0\n");
     agent.until("sensor=\"die\"} 95\n");
+    // A slowdown is a warning once two reads showed it.
+    let reads = agent.asked("nvmlDeviceGetCount_v2");
+    while agent.asked("nvmlDeviceGetCount_v2") < reads + 3 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
     let (code, told) = status(&agent);
     assert_eq!(code, 2, "{told}");
     assert!(told.starts_with("CRITICAL: GPU 1 (H100 80GB HBM3) fell off the bus"), "{told}");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::moments::Moments;
 use super::{energy, notes, throttle, users};
 use crate::fleet::label::line;
 use crate::sample::{CardFault, GpuSample};
@@ -33,6 +34,9 @@ pub(super) struct Card {
     users: Vec<CardUser>,
     /// The most NVLinks that were up at once.
     most_links: u32,
+    /// The most lanes that its link to the machine had.
+    most_lanes: u32,
+    moments: Moments,
 }
 
 /// What a read tells of the energy since the one before.
@@ -57,6 +61,8 @@ impl Card {
             throttled: throttle::Meter::default(),
             users: Vec::new(),
             most_links: 0,
+            most_lanes: 0,
+            moments: Moments::default(),
         }
     }
 
@@ -85,6 +91,8 @@ impl Card {
         card.processes = card.processes.map(users::once);
         self.users = users::users(card.processes.as_deref().unwrap_or_default(), is_target);
         self.most_links = self.most_links.max(card.nvlinks.as_ref().map_or(0, |links| links.active));
+        self.most_lanes = self.most_lanes.max(card.pcie.width.unwrap_or(0));
+        self.moments.take(notes::momentary(&card, self.most_lanes), now, longest);
         self.told = card;
         Taken { joules, seen }
     }
@@ -94,6 +102,7 @@ impl Card {
         (self.heard, self.every) = (now, every);
         self.told = self.told.silent(CardFault { error: line(&fault.error), ..fault });
         self.users.clear();
+        self.moments.forget();
     }
 
     /// What it told last.
@@ -136,6 +145,7 @@ impl Card {
             self.told.clone()
         };
         let (energy_total_joules, energy_source) = self.energy.total().unzip();
+        let moments = if stale { Vec::new() } else { self.moments.notes(now) };
         let facts = notes::Facts {
             told: &told,
             xids: &xids,
@@ -149,7 +159,7 @@ impl Card {
             throttled_total_seconds: self.throttled.totals(),
             users: if stale { Vec::new() } else { self.users.clone() },
             headroom_bytes: headroom(&told, host_available),
-            notes: notes::notes(&facts),
+            notes: notes::notes(&facts, moments),
             xids,
             told,
         }

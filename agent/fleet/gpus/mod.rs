@@ -15,6 +15,7 @@ use crate::view::{BackendView, CardView, GpusView, TargetGpus};
 mod card;
 mod energy;
 mod expected;
+mod moments;
 mod notes;
 mod shares;
 #[cfg(test)]
@@ -59,8 +60,11 @@ pub(super) struct Gpus {
 }
 
 impl Gpus {
-    /// Takes a new config. What is known of cards stays, whoever read them.
+    /// Takes a new config. What is known of cards stays, whoever read them; but those that no driver lists any more
+    /// are forgotten: so a card that was taken out is no fault for ever. One that the config expects is then missing.
     pub(super) fn plan(&mut self, plan: GpuPlan) {
+        let is_taken_out = |fault: &CardFault| ["gone", "no_driver"].contains(&&*fault.reason);
+        self.cards.retain(|_, card| !card.told().fault.as_ref().is_some_and(is_taken_out));
         self.backends.retain(|backend, _| plan.backends.contains(backend));
         self.plan = plan;
     }

@@ -24,6 +24,9 @@ const LONG_HOT: Duration = Duration::from_secs(1800);
 /// A card that does nothing lets its link sleep. One that computes for more than this part of the time does not.
 const UNDER_LOAD: f64 = 0.5;
 
+/// The slowest state (P2) in which a card that computes keeps its link at full speed.
+const FAST_STATE: u32 = 2;
+
 /// Limits are set in whole watts, and told in thousandths.
 const SAME_WATTS: f64 = 1.0;
 
@@ -42,12 +45,23 @@ pub(super) struct Facts<'a> {
     pub(super) at: Timestamp,
 }
 
-/// All that is odd, what asks for a person first.
-pub(super) fn notes(facts: &Facts<'_>) -> Vec<Note> {
-    let rules: [fn(&Facts<'_>) -> Vec<Note>; 9] =
-        [xids, recovery, rows, ecc, throttled, temperature, pcie, nvlinks, settings];
+/// All that is odd, what asks for a person first. `moments`: what came of the [`momentary`] notes.
+pub(super) fn notes(facts: &Facts<'_>, moments: Vec<Note>) -> Vec<Note> {
+    let rules: [fn(&Facts<'_>) -> Vec<Note>; 4] = [xids, recovery, rows, ecc];
     let mut notes: Vec<Note> = rules.iter().flat_map(|rule| rule(facts)).collect();
+    notes.extend(moments);
+    let rules: [fn(&Facts<'_>) -> Vec<Note>; 3] = [hot, nvlinks, settings];
+    notes.extend(rules.iter().flat_map(|rule| rule(facts)));
     notes.sort_by_key(|note| note.level == NoteLevel::Info);
+    notes
+}
+
+/// What is odd at this read and may be over at the next. `most_lanes`: those of its link to the machine at its
+/// widest.
+pub(super) fn momentary(told: &GpuSample, most_lanes: u32) -> Vec<Note> {
+    let mut notes = slowdowns(told);
+    notes.extend(temperature(told));
+    notes.extend(pcie(told, most_lanes));
     notes
 }
 
@@ -73,17 +87,17 @@ fn xids(facts: &Facts<'_>) -> Vec<Note> {
 
 /// What the driver asks for.
 fn recovery(facts: &Facts<'_>) -> Vec<Note> {
+    let reset = reset(facts.told);
+    let after_stop = format!("stop what uses the card, then: {reset}");
+    let after_drain = format!("stop what uses it and its peers, then: {reset}");
     let (asks, remedy) = match facts.told.recovery_action.as_deref() {
         None | Some("none") => return Vec::new(),
-        Some("reset") => ("a reset", "stop what uses the card, then: nvidia-smi --gpu-reset -i INDEX"),
+        Some("reset") => ("a reset", &*after_stop),
         Some("reboot") => ("a reboot", "reboot the machine"),
         Some("drain_p2p") => {
             ("an end of the traffic between cards", "restart what uses this card together with others")
         }
-        Some("drain_and_reset") => (
-            "an end of its work and a reset",
-            "stop what uses it and its peers, then: nvidia-smi --gpu-reset -i INDEX",
-        ),
+        Some("drain_and_reset") => ("an end of its work and a reset", &*after_drain),
         Some("recover_imex_domain") => (
             "its IMEX domain to be set up anew",
             "restart nvidia-imex on the machines that share memory over NVLink",
@@ -97,6 +111,12 @@ fn recovery(facts: &Facts<'_>) -> Vec<Note> {
     vec![Note::warning("recovery_action", format!("the driver asks for {asks}"), Some(remedy))]
 }
 
+/// The command that resets this card. Its number may be another card's after the next reset; its place is not, and
+/// is found also where the card no longer says who it is.
+fn reset(told: &GpuSample) -> String {
+    format!("nvidia-smi --gpu-reset -i {}", told.pci.as_ref().unwrap_or(&told.uuid))
+}
+
 /// Rows and pages of memory that were, or must be, taken out of use.
 fn rows(facts: &Facts<'_>) -> Vec<Note> {
     let told = facts.told;
@@ -107,8 +127,8 @@ fn rows(facts: &Facts<'_>) -> Vec<Note> {
     }
     if told.row_remap_pending == Some(true) {
         let text = "a row of its memory is broken; the spare one is taken at the next reset";
-        let remedy = "reset the card at the next chance: nvidia-smi --gpu-reset -i INDEX";
-        notes.push(Note::warning("row_remap_pending", text, Some(remedy)));
+        let remedy = format!("reset the card at the next chance: {}", reset(told));
+        notes.push(Note::warning("row_remap_pending", text, Some(&remedy)));
     }
     if told.retired_pages_pending == Some(true) {
         let text = "a page of its memory is broken; it is taken out of use at the next start of the driver";
@@ -131,10 +151,10 @@ fn ecc(facts: &Facts<'_>) -> Vec<Note> {
     vec![Note::warning("ecc_uncorrected", text, Some(remedy))]
 }
 
-/// Clocks that are held down by heat or by want of power. What holds them at rest or at a limit that was set is how
-/// a card works.
-fn throttled(facts: &Facts<'_>) -> Vec<Note> {
-    let set = |reason: &str| facts.told.throttled.get(reason) == Some(&true);
+/// Clocks that the hardware holds down for heat or want of power. What holds them at rest or at a limit that was set
+/// is how a card works.
+fn slowdowns(told: &GpuSample) -> Vec<Note> {
+    let set = |reason: &str| told.throttled.get(reason) == Some(&true);
     let mut notes = Vec::new();
     if set("hw_thermal") {
         let text = "it is so hot that it halves its clocks, or worse";
@@ -151,32 +171,40 @@ fn throttled(facts: &Facts<'_>) -> Vec<Note> {
         let remedy = "look at its temperature, its power cables and the power supply";
         notes.push(Note::warning("throttled_hw_slowdown", text, Some(remedy)));
     }
-    if set("sw_thermal") {
-        let remedy = Some("look at fans, dust and the air that comes in");
-        let long = facts.sw_thermal.filter(|held| *held >= LONG_HOT);
-        notes.push(match long {
-            Some(held) => {
-                let minutes = held.as_secs() / 60;
-                let text = format!("the driver has held its clocks down for {minutes} min, for heat");
-                Note::warning("throttled_sw_thermal", text, remedy)
-            }
-            None => Note::info("throttled_sw_thermal", "the driver holds its clocks down, for heat", None),
-        });
-    }
     notes
 }
 
+/// Clocks that the driver holds down for heat, before the hardware must.
+fn hot(facts: &Facts<'_>) -> Vec<Note> {
+    if facts.told.throttled.get("sw_thermal") != Some(&true) {
+        return Vec::new();
+    }
+    let remedy = Some("look at fans, dust and the air that comes in");
+    let note = match facts.sw_thermal.filter(|held| *held >= LONG_HOT) {
+        Some(held) => {
+            let minutes = held.as_secs() / 60;
+            let text = format!("the driver has held its clocks down for {minutes} min, for heat");
+            Note::warning("throttled_sw_thermal", text, remedy)
+        }
+        None => Note::info("throttled_sw_thermal", "the driver holds its clocks down, for heat", None),
+    };
+    vec![note]
+}
+
 /// A die that is hotter than its own limit.
-fn temperature(facts: &Facts<'_>) -> Vec<Note> {
-    let over = facts.told.temperature_margin_celsius.filter(|margin| margin.is_finite() && *margin < 0.0);
+fn temperature(told: &GpuSample) -> Vec<Note> {
+    let over = told.temperature_margin_celsius.filter(|margin| margin.is_finite() && *margin < 0.0);
     let Some(over) = over else { return Vec::new() };
     let text = format!("it is {:.0} °C above the temperature at which it slows down", -over);
     vec![Note::warning("too_hot", text, Some("look at fans, dust and the air that comes in"))]
 }
 
 /// A link to the machine that is worse than it could be, while it is needed.
-fn pcie(facts: &Facts<'_>) -> Vec<Note> {
-    let (told, pcie) = (facts.told, facts.told.pcie);
+///
+/// Many boards give a long slot fewer lanes than it is long, and no driver knows of it: lanes that were never there
+/// are no fault for sure, and lanes that were are.
+fn pcie(told: &GpuSample, most_lanes: u32) -> Vec<Note> {
+    let pcie = told.pcie;
     // What is part of the processor shows a link that is not there.
     if told.shared_memory == Some(true) || told.utilization_ratio.is_none_or(|busy| busy <= UNDER_LOAD) {
         return Vec::new();
@@ -186,10 +214,19 @@ fn pcie(facts: &Facts<'_>) -> Vec<Note> {
         |now: Option<u32>, most: Option<u32>| now.zip(most).filter(|(now, most)| *now > 0 && now < most);
     let remedy = "seat the card anew, look at the riser or cable, and at the slot's settings in the firmware";
     if let Some((now, most)) = less(pcie.width, pcie.width_max) {
-        let text = format!("its PCI Express link has {now} of {most} lanes: models load slower");
-        notes.push(Note::warning("pcie_narrow", text, Some(remedy)));
+        notes.push(if now < most_lanes {
+            let text =
+                format!("its PCI Express link has {now} lanes, and had {most_lanes}: models load slower");
+            Note::warning("pcie_narrow", text, Some(remedy))
+        } else {
+            let text = format!("its PCI Express link has {now} of {most} lanes: models load slower");
+            let remedy = format!("nothing if the slot has no more; else {remedy}");
+            Note::info("pcie_narrow", text, Some(&remedy))
+        });
     }
-    if let Some((now, most)) = less(pcie.generation, pcie.generation_max) {
+    // At low clocks a small load takes much of the time, and the link rests with the clocks.
+    let rests = told.performance_state.is_some_and(|state| state > FAST_STATE);
+    if !rests && let Some((now, most)) = less(pcie.generation, pcie.generation_max) {
         let text =
             format!("its PCI Express link runs at generation {now} of {most} under load: models load slower");
         notes.push(Note::warning("pcie_slow", text, Some(remedy)));

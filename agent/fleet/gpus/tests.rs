@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::gpus::GpuError;
-use crate::sample::{GpuProcess, ProcessKind};
-use crate::view::EnergySource;
+use crate::sample::{GpuProcess, NoteLevel, ProcessKind};
+use crate::view::{EnergySource, Health};
 
 mod shares;
 
@@ -148,6 +148,63 @@ fn a_read_of_more_than_three_beats_ago_is_stale() {
     let view = bench.view();
     assert_eq!(told(&view), [("GPU-1", Some("stale"))]);
     assert!(view.cards[0].users.is_empty() && bench.gpus.of_target("box", &view.cards).is_none());
+}
+
+#[test]
+fn a_reload_forgets_a_card_that_was_taken_out_and_not_one_that_is_ill() {
+    let mut bench = Bench::expecting(ExpectedGpus::Any);
+    bench.read(&[card("GPU-1", 0), card("GPU-2", 1), card("GPU-3", 2)]);
+    let lost = card("GPU-3", 2).silent(CardFault::new("lost", "it fell off the bus"));
+    bench.read(&[card("GPU-1", 0), lost]);
+    let plan = bench.gpus.plan.clone();
+    bench.gpus.plan(plan.clone());
+    assert_eq!(told(&bench.view()), [("GPU-1", None), ("GPU-3", Some("lost"))]);
+    bench.read_by("nvml", Err(("no_driver", "none".into())));
+    bench.gpus.plan(plan);
+    assert_eq!(told(&bench.view()), []);
+}
+
+#[test]
+fn a_card_that_was_taken_out_is_missing_as_long_as_the_config_expects_it() {
+    let mut bench = Bench::expecting(ExpectedGpus::Uuids(vec!["GPU-1".into()]));
+    bench.read(&[card("GPU-1", 0)]);
+    bench.read_by("amdgpu", Ok(Vec::new()));
+    assert_eq!(told(&bench.read(&[])), [("GPU-1", Some("gone"))]);
+    let plan = bench.gpus.plan.clone();
+    bench.gpus.plan(plan);
+    assert_eq!(told(&bench.view()), [("GPU-1", Some("missing"))]);
+}
+
+#[test]
+fn a_slowdown_that_one_read_shows_is_no_warning_and_one_that_lasts_is() {
+    let health = |view: &GpusView| view.cards[0].health();
+    let slow = GpuSample { throttled: [("hw_slowdown".to_owned(), true)].into(), ..card("GPU-1", 0) };
+    let mut bench = Bench::new();
+    assert_eq!(health(&bench.read(&[card("GPU-1", 0)])), Health::Ok);
+    let view = bench.read(std::slice::from_ref(&slow));
+    assert_eq!(health(&view), Health::Ok);
+    assert_eq!(view.cards[0].notes[0].code, "throttled_hw_slowdown", "it is mentioned");
+    assert_eq!(health(&bench.read(std::slice::from_ref(&slow))), Health::Warning);
+    assert_eq!(health(&bench.read(&[card("GPU-1", 0)])), Health::Warning, "it does not come and go");
+    bench.now += Duration::from_secs(20);
+    assert_eq!(health(&bench.read(&[card("GPU-1", 0)])), Health::Warning);
+    assert_eq!(health(&bench.read(&[card("GPU-1", 0)])), Health::Ok);
+}
+
+#[test]
+fn lanes_that_were_there_are_missed_and_others_are_not() {
+    let lanes = |width| {
+        let mut card = GpuSample { utilization_ratio: Some(1.0), ..card("GPU-1", 0) };
+        (card.pcie.width, card.pcie.width_max) = (Some(width), Some(16));
+        card
+    };
+    let mut bench = Bench::new();
+    let mut level = |width| {
+        bench.read(&[lanes(width)]);
+        bench.read(&[lanes(width)]).cards[0].notes.first().map(|note| note.level)
+    };
+    assert_eq!(level(8), Some(NoteLevel::Info), "the slot may have no more");
+    assert_eq!(level(4), Some(NoteLevel::Warning));
 }
 
 #[test]

@@ -37,7 +37,8 @@ impl From<NvmlError> for Refusal {
             E::GpuLost => Refusal::Fatal(CardError::Card(CardFault::new("lost", "it fell off the bus"))),
             E::ResetRequired => Refusal::Fatal(CardError::Card(CardFault::new(
                 "reset_required",
-                "it must be reset before it works again: nvidia-smi --gpu-reset, or restart the machine",
+                "it must be reset before it works again: nvidia-smi --gpu-reset -i and its PCI address, \
+                 or restart the machine",
             ))),
             E::Uninitialized | E::DriverNotLoaded | E::LibRmVersionMismatch => {
                 Refusal::Fatal(CardError::Driver(translate(&error)))

@@ -18,7 +18,8 @@ pub const FAULTS: [Word; 12] = [
         topic: "gpu reset_required",
         says: "works again only after a reset",
         means: "The driver answers that the card must be reset, mostly after an error of its memory.",
-        remedy: "Stop what uses it, then: nvidia-smi --gpu-reset -i INDEX. Else restart the machine.",
+        remedy: "Stop what uses it, then: nvidia-smi --gpu-reset -i and its PCI address (without it all cards \
+                 are reset). Else restart the machine.",
     },
     Word {
         name: "timeout",
@@ -34,7 +35,8 @@ pub const FAULTS: [Word; 12] = [
         says: "is gone: its driver no longer lists it",
         means: "The card was there since the agent started, and the driver lists it no more: it was reset, unbound, \
                 given to a virtual machine, or it is broken.",
-        remedy: "lspci shows whether the machine still sees it; the kernel's log says why it went.",
+        remedy: "lspci shows whether the machine still sees it; the kernel's log says why it went. If it was taken \
+                 out: the agent forgets it when it reads its config anew (SIGHUP).",
     },
     Word {
         name: "missing",
@@ -56,7 +58,8 @@ pub const FAULTS: [Word; 12] = [
         topic: "gpu no_driver",
         says: "is not known: its driver is gone",
         means: "The card was read before, and nothing of its driver is on the machine any more.",
-        remedy: "Was the driver removed? Install it again, or restart the agent if the card was taken out too.",
+        remedy: "Was the driver removed? Install it again. If the card was taken out too: the agent forgets it \
+                 when it reads its config anew (SIGHUP).",
     },
     Word {
         name: "library_missing",

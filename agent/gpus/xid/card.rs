@@ -2,7 +2,8 @@
 
 use super::{Xid, row};
 
-const RESET: &str = "Stop its servers, reset the card (nvidia-smi -r) or reboot; if it returns, bring driver and firmware up to date.";
+const RESET: &str = "Stop its servers, reset the card (nvidia-smi -r -i and its PCI address) or reboot; if it returns, bring driver \
+                     and firmware up to date.";
 const REBOOT: &str = "Reboot. If it returns, bring driver and firmware up to date, then ask the vendor.";
 const LATER: &str = "Nothing now. If it returns, bring the driver up to date; then ask the vendor.";
 

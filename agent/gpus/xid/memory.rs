@@ -2,8 +2,7 @@
 
 use super::{Xid, row};
 
-const RESET: &str =
-    "Stop its servers, reset the card (nvidia-smi -r) or reboot; if it returns, replace the card.";
+const RESET: &str = "Stop its servers, reset the card (nvidia-smi -r -i and its PCI address) or reboot; if it returns, replace the card.";
 const WATCH: &str = "Nothing now. Watch opsagent_gpu_remapped_rows and the ECC counters of this card.";
 
 pub(super) const TABLE: &[Xid] = &[
@@ -33,7 +32,7 @@ pub(super) const TABLE: &[Xid] = &[
         Information,
         "memory row remapped or page retired",
         "A bad place of the memory was noted, and will be taken out of use when the card is reset next.",
-        "Reset the card (nvidia-smi -r) or reboot at the next quiet moment: it is not in force before."
+        "Reset the card (nvidia-smi -r -i and its PCI address) or reboot at the next quiet moment: it is not in force before."
     ),
     row!(
         64,
@@ -82,7 +81,7 @@ pub(super) const TABLE: &[Xid] = &[
         Information,
         "part of the card will be retired",
         "A broken part of the chip was noted, and is taken out of use when the card is reset next.",
-        "Reset the card (nvidia-smi -r) or reboot at the next quiet moment."
+        "Reset the card (nvidia-smi -r -i and its PCI address) or reboot at the next quiet moment."
     ),
     row!(
         157,

@@ -9,6 +9,11 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
+/// As after reads that all showed the same.
+fn notes(facts: &Facts<'_>) -> Vec<Note> {
+    super::notes(facts, momentary(facts.told, 16))
+}
+
 /// Codes of what is told, with their level.
 fn told_of(facts: Facts<'_>) -> Vec<(String, NoteLevel)> {
     notes(&facts).into_iter().map(|note| (note.code, note.level)).collect()
@@ -128,6 +133,24 @@ fn each_recovery_action_says_what_to_do() {
 }
 
 #[test]
+fn the_command_for_a_reset_names_the_card_so_that_no_other_is_meant() {
+    let card = |pci: Option<&str>, action: Option<&str>| GpuSample {
+        uuid: "GPU-1".into(),
+        index: Some(3),
+        pci: pci.map(Into::into),
+        recovery_action: action.map(Into::into),
+        row_remap_pending: Some(action.is_none()),
+        ..GpuSample::default()
+    };
+    let remedy = |card: &GpuSample| notes(&facts(card)).remove(0).remedy.unwrap();
+    for action in [Some("reset"), Some("drain_and_reset"), None] {
+        let by_place = remedy(&card(Some("0000:2a:00.0"), action));
+        assert!(by_place.ends_with(": nvidia-smi --gpu-reset -i 0000:2a:00.0"), "{by_place}");
+        assert!(remedy(&card(None, action)).ends_with(" -i GPU-1"));
+    }
+}
+
+#[test]
 fn broken_memory_is_told() {
     let pending = GpuSample { row_remap_pending: Some(true), ..GpuSample::default() };
     assert_eq!(told(&pending), warning("row_remap_pending"));
@@ -168,6 +191,15 @@ fn a_link_is_judged_only_under_load() {
     assert_eq!(told(&link(Some(0.51), 4, 8)), warning("pcie_narrow"));
     assert_eq!(told(&link(Some(0.51), 1, 16)), warning("pcie_slow"));
     assert_eq!(told(&link(Some(0.51), 4, 16)), []);
+    let in_state = |state| GpuSample { performance_state: Some(state), ..link(Some(0.9), 1, 16) };
+    assert_eq!(told(&in_state(2)), warning("pcie_slow"));
+    assert_eq!(
+        told(&in_state(8)),
+        [],
+        "a desktop that draws a little at low clocks is busy, and its link rests"
+    );
+    let never_had_more = momentary(&link(Some(0.51), 4, 8), 8);
+    assert_eq!(never_had_more.iter().map(|note| note.level).collect::<Vec<_>>(), [NoteLevel::Info]);
     assert_eq!(told(&link(Some(0.5), 1, 1)), []);
     assert_eq!(told(&link(None, 1, 1)), []);
     assert_eq!(told(&link(Some(1.0), 0, 0)), [], "zero is no link");
