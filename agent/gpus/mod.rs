@@ -85,7 +85,7 @@ pub enum GpuError {
     #[error("no permission to open the driver: may this user read and write /dev/nvidia*?")]
     NoPermission,
     /// The driver did not answer in time.
-    #[error("the driver gave no answer within {0:?}")]
+    #[error("the driver gave no answer for {} s", .0.as_secs().max(1))]
     Timeout(Duration),
     /// No card can be reached any more: why.
     #[error("no GPU can be reached: {0}")]

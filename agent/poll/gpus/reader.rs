@@ -26,7 +26,7 @@ const MOST_HELD: usize = 16;
 /// What came of one round.
 pub(super) type Reading = Result<Vec<GpuSample>, GpuError>;
 
-/// A thread that is held up, and since when.
+/// A thread that is held up, and since when: the beginning of the call that does not return.
 struct Held {
     thread: JoinHandle<()>,
     since: Instant,
@@ -66,6 +66,8 @@ struct Round {
     /// Why cards are silent, the first reason.
     fault: Option<CardFault>,
     held_up: bool,
+    /// When the call began that is waited for.
+    since: Option<Instant>,
 }
 
 impl Reader {
@@ -139,6 +141,7 @@ impl Reader {
         round: &mut Round,
     ) -> Option<Result<(), GpuError>> {
         loop {
+            round.since = Some(Instant::now());
             let limit = if round.held_up { self.limit.min(SHORT_LIMIT) } else { self.limit };
             let Some(step) = tokio::time::timeout(limit, told.recv()).await.ok()? else {
                 return Some(Err(ended()));
@@ -169,7 +172,7 @@ impl Reader {
     /// Leaves a worker that is held up behind.
     fn leave(&mut self, worker: Worker, round: &mut Round) -> Result<(), GpuError> {
         round.held_up = true;
-        let held = Held { thread: worker.leave(), since: Instant::now() };
+        let held = Held { thread: worker.leave(), since: round.since.unwrap_or_else(Instant::now) };
         let Some(place) = round.looking else {
             self.driver = Some(held);
             return Err(GpuError::Timeout(self.limit));
