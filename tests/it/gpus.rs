@@ -285,7 +285,7 @@ async fn a_driver_that_holds_up_every_card_is_down_and_comes_back() {
         poller.once().await;
         assert_eq!(reason(&fleet).as_deref(), Some("timeout"));
         let held = gpus(&fleet).backends[0].read_duration_seconds;
-        assert!(held >= Some(limit.as_secs_f64()), "from when the call began: {held:?}");
+        assert!(held >= Some((limit * 4).as_secs_f64()), "since the first call began: {held:?}");
     }
     assert_eq!(machine.reads.load(Ordering::SeqCst), 4, "one call a card");
     machine.free();
