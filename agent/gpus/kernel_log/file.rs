@@ -32,7 +32,32 @@ pub(super) struct LogFile {
     history: bool,
 }
 
+/// How far a file was read. It is opened anew after an error (a network disk that was away), and must not be read
+/// twice.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Point {
+    identity: (u64, u64),
+    offset: u64,
+    history: bool,
+}
+
 impl LogFile {
+    /// Opens it anew and goes on where it was left; another file in its place came while the agent ran.
+    pub(super) fn resume(path: &Path, point: Point) -> io::Result<LogFile> {
+        let mut log = LogFile::open(path, false)?;
+        if !log.is_pipe && log.identity == point.identity && log.file.metadata()?.len() >= point.offset {
+            log.offset = log.file.seek(SeekFrom::Start(point.offset))?;
+            log.history = point.history;
+        }
+        Ok(log)
+    }
+
+    /// Behind the last line that was whole.
+    pub(super) fn point(&self) -> Point {
+        let offset = self.offset.saturating_sub(self.lines.held() as u64);
+        Point { identity: self.identity, offset, history: self.history }
+    }
+
     /// Opens it. `first`: what it holds was there before the agent.
     pub(super) fn open(path: &Path, first: bool) -> io::Result<LogFile> {
         let flags = OFlags::NONBLOCK.bits().cast_signed();
@@ -93,5 +118,36 @@ impl LogFile {
     /// Whether another file stands in its place.
     fn replaced(&self) -> bool {
         std::fs::metadata(&self.path).is_ok_and(|about| (about.dev(), about.ino()) != self.identity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::clocks::tests::clocks;
+    use super::*;
+
+    fn heard(log: &mut LogFile) -> Vec<String> {
+        let mut heard = Vec::new();
+        log.drain(&clocks(), Timestamp::UNIX_EPOCH, &mut |text, _, _| heard.push(text.to_owned())).unwrap();
+        heard
+    }
+
+    #[test]
+    fn a_file_that_is_opened_anew_after_an_error_is_not_read_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kern.log");
+        std::fs::write(&path, "one\ntw").unwrap();
+        let mut log = LogFile::open(&path, true).unwrap();
+        assert_eq!(heard(&mut log), ["one"]);
+        let point = log.point();
+        std::fs::write(&path, "one\ntwo\nthree\n").unwrap();
+        let mut again = LogFile::resume(&path, point).unwrap();
+        assert_eq!(heard(&mut again), ["two", "three"]);
+        let point = again.point();
+        std::fs::write(&path, "cut\n").unwrap();
+        assert_eq!(heard(&mut LogFile::resume(&path, point).unwrap()), ["cut"]);
+        std::fs::write(folder.path().join("other"), "of another file, as long as the first\n").unwrap();
+        std::fs::rename(folder.path().join("other"), &path).unwrap();
+        assert_eq!(heard(&mut LogFile::resume(&path, point).unwrap()).len(), 1);
     }
 }

@@ -22,6 +22,11 @@ impl Lines {
         Lines { held: Vec::new(), too_long: true }
     }
 
+    /// How many bytes were read of a line that is not whole yet.
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
     /// Reads one piece and gives the lines that are whole by it. `None`: there is nothing now.
     pub(super) fn read(
         &mut self,

@@ -94,8 +94,8 @@ enum Open {
 struct Resume {
     record: Option<u64>,
     cursor: Option<String>,
-    /// A file was open before: what stands in it now came while the agent ran.
-    file: bool,
+    /// A file was open before, and read so far.
+    file: Option<file::Point>,
 }
 
 impl KernelLog {
@@ -188,7 +188,7 @@ impl Resume {
     fn note(&mut self, open: &Open) {
         match open {
             Open::Kmsg(kmsg) => self.record = kmsg.last().or(self.record),
-            Open::File(_) => self.file = true,
+            Open::File(file) => self.file = Some(file.point()),
             Open::Journal(journal) => self.cursor = journal.cursor(),
         }
     }
@@ -199,7 +199,11 @@ fn open(place: &Place, resume: &Resume) -> Result<Open, String> {
     match place {
         Place::At(path) => {
             let device = std::fs::metadata(path).is_ok_and(|about| is_device(&about));
-            let opened = if device { kmsg(path) } else { LogFile::open(path, !resume.file).map(Open::File) };
+            let file = || match resume.file {
+                Some(point) => LogFile::resume(path, point),
+                None => LogFile::open(path, true),
+            };
+            let opened = if device { kmsg(path) } else { file().map(Open::File) };
             opened.map_err(|error| cannot_read(place, &error))
         }
         Place::Auto(program) => kmsg(Path::new(DEVICE)).or_else(|denied| {
