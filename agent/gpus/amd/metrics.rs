@@ -38,7 +38,7 @@ pub(super) fn parse(table: &[u8]) -> Metrics {
     };
     // The unit is stated from 1.4 on; before, it differs by chip.
     let energy = match (format, content) {
-        (1, 4) => long(table, 24),
+        (1, 4 | 7 | 8) => long(table, 24),
         (1, 5 | 6) => long(table, 88),
         _ => None,
     };
@@ -93,6 +93,10 @@ mod tests {
         assert_eq!(on(parse(&table(2, 3, 152, 120, 1 << 47 | 1 << 16))), ["hw_thermal", "sw_power_cap"]);
         assert_eq!(parse(&table(1, 3, 120, 112, 0)).throttled.len(), 3, "told, and held down by nothing");
         assert_eq!(parse(&table(1, 4, 288, 24, 65_536 * 7)).energy_joules, Some(7.0));
+        // What an MI300 tells since Linux 6.13.
+        for (content, size) in [(7, 2208), (8, 3000)] {
+            assert_eq!(parse(&table(1, content, size, 24, 65_536 * 9)).energy_joules, Some(9.0));
+        }
         assert_eq!(parse(&table(1, 6, 400, 88, 32_768)).energy_joules, Some(0.5));
     }
 

@@ -9,11 +9,11 @@ use crate::sample::Fan;
 /// Sensors of one sort that are looked at. amdgpu has three temperatures, xe two that are wanted.
 const MOST_SENSORS: u32 = 4;
 
-/// A reading above these is none: no card is that hot, hungry or fast.
+/// A reading above these is none: no card is that hot, hungry or fast. A fan that is not there turns 65535 times.
 const MOST_CELSIUS: f64 = 250.0;
 const MOST_WATTS: f64 = 10_000.0;
 const MOST_HERTZ: u64 = 20_000_000_000;
-const MOST_RPM: u32 = 100_000;
+const MOST_RPM: u32 = 60_000;
 
 /// The folder of a card's sensors. None: the card has no sensors.
 #[derive(Debug)]
@@ -106,6 +106,23 @@ impl Hwmon {
             return Some(level / 255.0);
         }
         let most = files::number_in(&file(format!("fan{number}_max"))?, 1, MOST_RPM).ok()?;
-        rpm.map(|rpm| f64::from(rpm) / f64::from(most))
+        // A fan at its most turns a little faster than it was rated.
+        rpm.map(|rpm| (f64::from(rpm) / f64::from(most)).min(1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fan_never_turns_more_than_wholly_and_one_that_is_not_there_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| std::fs::write(folder.path().join(file), text).unwrap();
+        write("fan1_input", "3400\n");
+        write("fan1_max", "3300\n");
+        write("fan2_input", "65535\n");
+        let fans = Hwmon(Some(folder.path().to_path_buf())).fans();
+        assert_eq!(fans, Ok(vec![Fan { fan: 0, ratio: Some(1.0), rpm: Some(3400) }]));
     }
 }
