@@ -235,3 +235,66 @@ async fn the_agent_serves_each_machines_cards() {
         agent.stop().await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_of_rocm_is_not_idle_because_the_desktop_is_all_that_the_kernel_counts() {
+    let tree = Tree::of("rx-7900-xtx");
+    let gpus = open("amdgpu", &tree).unwrap();
+    card(&*gpus);
+    let fdinfo = "proc/1633/fdinfo/14";
+    let text = std::fs::read_to_string(tree.file(fdinfo)).unwrap();
+    tree.write(fdinfo, text.replace("91234567890 ns", "91734567890 ns"));
+    tokio::time::advance(Duration::from_secs(5)).await;
+    let shares = |card: GpuSample| -> Vec<(u32, Option<f64>)> {
+        card.processes.unwrap().into_iter().map(|process| (process.pid, process.utilization_ratio)).collect()
+    };
+    assert_eq!(shares(card(&*gpus)), [(1633, None), (4711, None)]);
+
+    std::fs::remove_dir_all(tree.file("sys/class/kfd/kfd/proc/4711")).unwrap();
+    tree.write(fdinfo, text.replace("91234567890 ns", "92234567890 ns"));
+    tokio::time::advance(Duration::from_secs(5)).await;
+    assert_eq!(shares(card(&*gpus)), [(1633, Some(0.1)), (4711, None)], "of one no engine is told");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sees_not_all_processes_tells_no_sum_of_them() {
+    let tree = Tree::of("arc-a770");
+    // As in a container, where the list begins with its own first process.
+    std::fs::remove_dir_all(tree.file("proc/2")).unwrap();
+    let card = card(&*open("intel", &tree).unwrap());
+    assert_eq!((card.memory_used_bytes, card.untold["memory_used_bytes"].as_str()), (None, "no_permission"));
+    assert_eq!(card.processes.unwrap().len(), 2, "those that are seen are told");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_file_under_the_number_of_one_that_was_closed_hides_nothing() {
+    let tree = Tree::of("arc-a770");
+    let gpus = open("intel", &tree).unwrap();
+    let before = card(&*gpus).memory_used_bytes.unwrap();
+    tree.link("proc/1201/fd/33", "/home/someone/notes");
+    tree.write("proc/1201/fdinfo/33", "pos:\t0\nflags:\t0100000\n");
+    tokio::time::advance(Duration::from_secs(5)).await;
+    assert_eq!(card(&*gpus).memory_used_bytes, Some(before - (256 << 20)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_meter_that_fails_for_a_moment_is_not_changed_for_another() {
+    let tree = Tree::of("arc-b580");
+    let meters = "sys/devices/pci0000:00/0000:00:01.1/0000:01:00.0/0000:02:01.0/0000:03:00.0/hwmon/hwmon2";
+    tree.write(&format!("{meters}/energy2_input"), "7000000\n");
+    let gpus = open("intel", &tree).unwrap();
+    let first = card(&*gpus).energy_joules.unwrap();
+    tree.fail(&format!("{meters}/energy1_input"));
+    tokio::time::advance(Duration::from_secs(5)).await;
+    assert!((first - 7.0).abs() > 1.0, "{first}");
+    assert_eq!(card(&*gpus).energy_joules, None);
+}
+
+#[test]
+fn a_card_that_refuses_its_number_during_a_reset_stays_who_it_is() {
+    let tree = Tree::of("rx-7900-xtx");
+    let gpus = open("amdgpu", &tree).unwrap();
+    let uuid = card(&*gpus).uuid;
+    tree.fail(&format!("{GPU}/unique_id"));
+    assert_eq!(card(&*gpus).uuid, uuid);
+}

@@ -1,8 +1,9 @@
 //! AMD's cards and the graphics inside its processors, as the kernel's driver amdgpu tells of them in sysfs.
 //! Nothing of ROCm is needed.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::drm::files::{self, Reading, Told, Untold};
 use super::drm::hwmon::Hwmon;
@@ -42,12 +43,20 @@ struct Amd {
     users: Users,
     kept: Kept,
     options: Options,
+    /// The UUIDs by PCI address, as they were told last. Held only to copy in and out.
+    uuids: Mutex<BTreeMap<String, String>>,
 }
 
 fn open(options: &Options) -> Result<Arc<dyn Gpus>, GpuError> {
     let cards = Cards::open("AMD", &[DRIVER], options)?;
     let users = Users::among(&options.procfs);
-    Ok(Arc::new(Amd { cards, users, kept: Kept::default(), options: options.clone() }))
+    Ok(Arc::new(Amd {
+        cards,
+        users,
+        kept: Kept::default(),
+        options: options.clone(),
+        uuids: Mutex::default(),
+    }))
 }
 
 impl Gpus for Amd {
@@ -91,7 +100,7 @@ impl Amd {
         let target = nodes.target.map(|target| format!(" ({target})")).unwrap_or_default();
         let name = files::line(&device.join("product_name"));
         GpuSample {
-            uuid: unique_id(&device).unwrap_or_else(|| format!("pci-{}", found.pci)),
+            uuid: self.uuid(found),
             index: Some(place),
             name: Some(name.unwrap_or_else(|_| format!("AMD GPU {}{target}", found.model))),
             vendor: "amd".into(),
@@ -100,6 +109,23 @@ impl Amd {
             vbios: files::line(&device.join("vbios_version")).ok(),
             ..GpuSample::default()
         }
+    }
+
+    /// Older drivers refuse it during a reset, and the card is still the one that it was.
+    fn uuid(&self, found: &Found) -> String {
+        let told = unique_id(&found.device());
+        let mut known = self.uuids.lock().unwrap_or_else(PoisonError::into_inner);
+        match told {
+            Ok(uuid) => {
+                known.insert(found.pci.clone(), uuid.clone());
+                return uuid;
+            }
+            Err(Untold::Failed(_)) => {}
+            Err(_) => {
+                known.remove(&found.pci);
+            }
+        }
+        known.get(&found.pci).cloned().unwrap_or_else(|| format!("pci-{}", found.pci))
     }
 
     /// What the kernel keeps books of: memory and who has it. Reading that wakes nothing.
@@ -122,6 +148,11 @@ impl Amd {
         let mut all = self.users.of(found, regions);
         let nodes = kfd::nodes(&self.cards.sysfs, &found.pci);
         let Some(computing) = kfd::processes(&self.cards.sysfs, &nodes) else { return all.list() };
+        // What programs of ROCm compute bypasses the kernel, which counts the others' work alone. By that the
+        // server would be idle and the desktop have all of the card.
+        if !computing.is_empty() {
+            all.processes.values_mut().for_each(|process| process.utilization_ratio = None);
+        }
         for (pid, bytes) in computing {
             let process = all.processes.entry(pid).or_insert_with(|| self.users.process(pid));
             process.kind = ProcessKind::Compute;
@@ -171,10 +202,10 @@ fn is_apu(hwmon: &Hwmon) -> bool {
 }
 
 /// The UUID by which ROCm knows it. Not all cards have one.
-fn unique_id(device: &Path) -> Option<String> {
-    let text = files::line(&device.join("unique_id")).ok()?;
-    let id = u64::from_str_radix(&text, 16).ok().filter(|id| ![0, u64::MAX].contains(id))?;
-    Some(format!("GPU-{id:016x}"))
+fn unique_id(device: &Path) -> Reading<String> {
+    let text = files::line(&device.join("unique_id"))?;
+    let id = u64::from_str_radix(&text, 16).ok().filter(|id| ![0, u64::MAX].contains(id));
+    id.map(|id| format!("GPU-{id:016x}")).ok_or(Untold::Implausible)
 }
 
 fn percent(path: &Path) -> Reading<f64> {

@@ -39,13 +39,22 @@ pub(super) struct Held {
     pub(super) node: String,
     /// What tells of the use that is made of it.
     pub(super) fdinfo: PathBuf,
+    /// The link to the file.
+    fd: PathBuf,
+}
+
+impl Held {
+    /// Whether it is held still. A number that was closed is given to the next file.
+    pub(super) fn is_open(&self) -> bool {
+        node(&self.fd).is_some_and(|node| node == self.node)
+    }
 }
 
 /// What the looks found.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Holders {
     processes: BTreeMap<u32, Process>,
-    /// Some processes may not be looked into by this user.
+    /// Some processes may not be looked into by this user, or not even be seen.
     pub(super) some_hidden: bool,
 }
 
@@ -107,8 +116,14 @@ fn pids(procfs: &Path) -> impl Iterator<Item = u32> {
     files::names(procfs, MOST_PROCESSES).into_iter().filter_map(|name| name.parse().ok())
 }
 
+/// Whether all processes of the machine are listed. A container lists its own alone, and `hidepid` those of
+/// this user; neither the thread with which the kernel begins, which every machine has.
+fn lists_all(procfs: &Path) -> bool {
+    files::line(&procfs.join("2/comm")).is_ok_and(|name| name == "kthreadd")
+}
+
 fn first(procfs: &Path) -> Holders {
-    let mut holders = Holders::default();
+    let mut holders = Holders { some_hidden: !lists_all(procfs), ..Holders::default() };
     for pid in pids(procfs) {
         let held = held(procfs, pid, &mut holders.some_hidden);
         holders.processes.insert(pid, Process { seen: None, held });
@@ -118,7 +133,8 @@ fn first(procfs: &Path) -> Holders {
 
 /// Looks at those that are new, or at all.
 fn look(procfs: &Path, before: &Holders, now: Instant, all: bool) -> Holders {
-    let mut holders = Holders { some_hidden: before.some_hidden && !all, ..Holders::default() };
+    let some_hidden = if all { !lists_all(procfs) } else { before.some_hidden };
+    let mut holders = Holders { some_hidden, ..Holders::default() };
     for pid in pids(procfs) {
         let known = before.processes.get(&pid);
         let seen = known.map_or(Some(now), |known| known.seen);
@@ -143,13 +159,17 @@ fn held(procfs: &Path, pid: u32, some_hidden: &mut bool) -> Vec<Held> {
         }
     };
     let of_card = open.flatten().take(MOST_FILES).filter_map(|file| {
-        let target = std::fs::read_link(file.path()).ok()?;
-        let node = target.strip_prefix("/dev/dri").ok()?.to_str()?.to_owned();
-        Some(Held { pid, node, fdinfo: process.join("fdinfo").join(file.file_name()) })
+        let (fd, fdinfo) = (file.path(), process.join("fdinfo").join(file.file_name()));
+        Some(Held { pid, node: node(&fd)?, fdinfo, fd })
     });
     let mut held: Vec<Held> = of_card.take(MOST_HELD).collect();
     held.sort_unstable_by(|one, other| one.fdinfo.cmp(&other.fdinfo));
     held
+}
+
+/// The file of a card that is open there, by its name under `/dev/dri`.
+fn node(fd: &Path) -> Option<String> {
+    Some(std::fs::read_link(fd).ok()?.strip_prefix("/dev/dri").ok()?.to_str()?.to_owned())
 }
 
 #[cfg(test)]
@@ -173,6 +193,8 @@ mod tests {
      {
         let root = tempfile::tempdir().unwrap();
         let at = root.path();
+        std::fs::create_dir_all(at.join("2")).unwrap();
+        std::fs::write(at.join("2/comm"), "kthreadd\n").unwrap();
         open(at, 10, 3, "/dev/dri/card0");
         open(at, 10, 4, "/dev/null");
         open(at, 11, 3, "socket:[5]");

@@ -51,6 +51,8 @@ pub(in crate::gpus) struct Use {
     untold: bool,
     /// Some client's driver tells of memory.
     tells_memory: bool,
+    /// Some client's driver tells of engines: xe does since Linux 6.11.
+    tells_engines: bool,
 }
 
 impl Use {
@@ -67,6 +69,9 @@ impl Use {
     /// Part of the time in which the card worked since the last read, likewise.
     pub(in crate::gpus) fn utilization(&self) -> Reading<f64> {
         self.complete()?;
+        if !self.tells_engines && !self.processes.is_empty() {
+            return Err(Untold::NotSupported);
+        }
         self.busiest.ok_or(Untold::NotYet)
     }
 
@@ -130,7 +135,8 @@ impl Users {
                     }
                 }
                 Some(_) => {}
-                None => all.untold = true,
+                // Older looks may be wrong by now: another file has that number.
+                None => all.untold |= held.is_open(),
             }
         }
         let (shares, known) = self.shares(pci, &clients);
@@ -145,7 +151,9 @@ impl Users {
             if computes(client) {
                 process.kind = ProcessKind::Compute;
             }
-            if let Some(shares) = shares.get(&client.id) {
+            all.tells_engines |= ENGINES.iter().any(|name| client.engines.contains_key(*name));
+            // Of whom no engine is told, it is not known to be idle.
+            if let Some(shares) = shares.get(&client.id).filter(|shares| !shares.is_empty()) {
                 let most = shares.values().fold(0.0, |most: f64, share| most.max(*share));
                 process.utilization_ratio = Some((process.utilization_ratio.unwrap_or(0.0) + most).min(1.0));
                 for (engine, share) in shares {
@@ -247,9 +255,12 @@ mod tests {
             busiest: Some(0.5),
             untold: false,
             tells_memory,
+            tells_engines: tells_memory,
         };
         assert_eq!(seen(true, true).memory(), Ok(5));
+        assert_eq!(seen(true, true).utilization(), Ok(0.5));
         assert_eq!(seen(true, false).memory(), Err(Untold::NotSupported), "an older kernel");
+        assert_eq!(seen(true, false).utilization(), Err(Untold::NotSupported), "it is not idle");
         assert_eq!(seen(false, true).memory(), Err(Untold::NoPermission));
         assert_eq!(seen(false, true).utilization(), Err(Untold::NoPermission));
         assert_eq!(seen(false, true).list().unwrap().len(), 1, "what is seen is told");

@@ -115,7 +115,12 @@ impl Intel {
         let regions: &[&str] = if shared { &["system", "gtt"] } else { &["local", "vram"] };
         let users = self.users.of(found, regions);
         card.utilization_ratio = told.keep("utilization_ratio", users.utilization());
-        card.memory_used_bytes = told.keep("memory_used_bytes", users.memory());
+        // What several hold together counts for each of them.
+        let used = users.memory().and_then(|used| match card.memory_total_bytes {
+            Some(total) if used > total => Err(Untold::Implausible),
+            _ => Ok(used),
+        });
+        card.memory_used_bytes = told.keep("memory_used_bytes", used);
         card.processes = told.keep("processes", users.list());
         match (card.memory_total_bytes, card.memory_used_bytes) {
             (Some(total), Some(used)) => card.memory_free_bytes = total.checked_sub(used),
@@ -135,10 +140,13 @@ impl Intel {
     /// Of the two meters that a card may have, the first sees all of it, the second its chip alone. There is a
     /// counter of energy and no power: that is the average since the last read.
     fn power(&self, hwmon: &Hwmon, pci: &str, card: &mut GpuSample, told: &mut Told) {
-        let meters = [1, 2].map(|meter| (meter, hwmon.joules(&format!("energy{meter}_input"))));
-        let meter = meters.iter().find(|(_, joules)| joules.is_ok()).map_or(1, |(meter, _)| *meter);
-        let [(_, first), (_, second)] = meters;
-        card.energy_joules = told.keep("energy_joules", first.or_else(|why| second.map_err(|_| why)));
+        let joules = |meter: u32| hwmon.joules(&format!("energy{meter}_input"));
+        // A first one that fails for a moment is no reason to count by the other.
+        let (meter, counted) = match (joules(1), joules(2)) {
+            (Err(Untold::NotSupported), Ok(second)) => (2, Ok(second)),
+            (first, _) => (1, first),
+        };
+        card.energy_joules = told.keep("energy_joules", counted);
         let watts = card.energy_joules.and_then(|joules| self.average(pci, joules));
         let none = if card.energy_joules.is_some() { Untold::NotYet } else { Untold::NotSupported };
         card.power_watts = told.keep("power_watts", watts.ok_or(none));
