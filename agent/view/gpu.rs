@@ -147,10 +147,15 @@ pub struct StrayXids {
 pub struct CardUser {
     /// The target, or `other` for all processes that are of none.
     pub target: String,
-    /// Memory of the card, bytes. `None`: the driver does not tell.
+    /// Memory of the card, bytes. `None`: the driver does not tell it of every process.
     pub memory_bytes: Option<u64>,
+    /// What is told of some of the processes where others are silent, bytes: it holds at least so much. `None`: all
+    /// are told of, or none is.
+    pub memory_at_least_bytes: Option<u64>,
     /// How many processes.
     pub processes: u32,
+    /// Of how many of them the memory is not told.
+    pub processes_untold: u32,
     /// Names of the programs, without repetition.
     pub programs: Vec<String>,
 }

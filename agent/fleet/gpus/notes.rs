@@ -11,8 +11,11 @@ use crate::gpus::xid::{self, Severity};
 use crate::sample::{GpuSample, Note, NoteLevel};
 use crate::view::XidCount;
 
+mod momentary;
 #[cfg(test)]
 mod tests;
+
+pub(super) use momentary::momentary;
 
 /// For so long after an XID somebody is asked to look.
 const XID_LATELY: SignedDuration = SignedDuration::from_secs(600);
@@ -20,12 +23,6 @@ const XID_LATELY: SignedDuration = SignedDuration::from_secs(600);
 /// The driver holds clocks down for heat now and then on small and densely packed machines; for so long it does
 /// only where too little air comes in.
 const LONG_HOT: Duration = Duration::from_secs(1800);
-
-/// A card that does nothing lets its link sleep. One that computes for more than this part of the time does not.
-const UNDER_LOAD: f64 = 0.5;
-
-/// The slowest state (P2) in which a card that computes keeps its link at full speed.
-const FAST_STATE: u32 = 2;
 
 /// Limits are set in whole watts, and told in thousandths.
 const SAME_WATTS: f64 = 1.0;
@@ -45,7 +42,7 @@ pub(super) struct Facts<'a> {
     pub(super) at: Timestamp,
 }
 
-/// All that is odd, what asks for a person first. `moments`: what came of the [`momentary`] notes.
+/// All that is odd, what asks for a person first. `moments`: what came of the [`momentary()`] notes.
 pub(super) fn notes(facts: &Facts<'_>, moments: Vec<Note>) -> Vec<Note> {
     let rules: [fn(&Facts<'_>) -> Vec<Note>; 4] = [xids, recovery, rows, ecc];
     let mut notes: Vec<Note> = rules.iter().flat_map(|rule| rule(facts)).collect();
@@ -53,15 +50,6 @@ pub(super) fn notes(facts: &Facts<'_>, moments: Vec<Note>) -> Vec<Note> {
     let rules: [fn(&Facts<'_>) -> Vec<Note>; 3] = [hot, nvlinks, settings];
     notes.extend(rules.iter().flat_map(|rule| rule(facts)));
     notes.sort_by_key(|note| note.level == NoteLevel::Info);
-    notes
-}
-
-/// What is odd at this read and may be over at the next. `most_lanes`: those of its link to the machine at its
-/// widest.
-pub(super) fn momentary(told: &GpuSample, most_lanes: u32) -> Vec<Note> {
-    let mut notes = slowdowns(told);
-    notes.extend(temperature(told));
-    notes.extend(pcie(told, most_lanes));
     notes
 }
 
@@ -151,29 +139,6 @@ fn ecc(facts: &Facts<'_>) -> Vec<Note> {
     vec![Note::warning("ecc_uncorrected", text, Some(remedy))]
 }
 
-/// Clocks that the hardware holds down for heat or want of power. What holds them at rest or at a limit that was set
-/// is how a card works.
-fn slowdowns(told: &GpuSample) -> Vec<Note> {
-    let set = |reason: &str| told.throttled.get(reason) == Some(&true);
-    let mut notes = Vec::new();
-    if set("hw_thermal") {
-        let text = "it is so hot that it halves its clocks, or worse";
-        let remedy = "look at fans, dust and the air that comes in";
-        notes.push(Note::warning("throttled_hw_thermal", text, Some(remedy)));
-    }
-    if set("hw_power_brake") {
-        let text = "the machine's power supply makes it hold its clocks down";
-        let remedy = "look at the power supplies: one may be out, or too weak for all cards";
-        notes.push(Note::warning("throttled_hw_power_brake", text, Some(remedy)));
-    }
-    if set("hw_slowdown") && notes.is_empty() {
-        let text = "it holds its clocks down by half or more, for heat or want of power";
-        let remedy = "look at its temperature, its power cables and the power supply";
-        notes.push(Note::warning("throttled_hw_slowdown", text, Some(remedy)));
-    }
-    notes
-}
-
 /// Clocks that the driver holds down for heat, before the hardware must.
 fn hot(facts: &Facts<'_>) -> Vec<Note> {
     if facts.told.throttled.get("sw_thermal") != Some(&true) {
@@ -189,49 +154,6 @@ fn hot(facts: &Facts<'_>) -> Vec<Note> {
         None => Note::info("throttled_sw_thermal", "the driver holds its clocks down, for heat", None),
     };
     vec![note]
-}
-
-/// A die that is hotter than its own limit.
-fn temperature(told: &GpuSample) -> Vec<Note> {
-    let over = told.temperature_margin_celsius.filter(|margin| margin.is_finite() && *margin < 0.0);
-    let Some(over) = over else { return Vec::new() };
-    let text = format!("it is {:.0} °C above the temperature at which it slows down", -over);
-    vec![Note::warning("too_hot", text, Some("look at fans, dust and the air that comes in"))]
-}
-
-/// A link to the machine that is worse than it could be, while it is needed.
-///
-/// Many boards give a long slot fewer lanes than it is long, and no driver knows of it: lanes that were never there
-/// are no fault for sure, and lanes that were are.
-fn pcie(told: &GpuSample, most_lanes: u32) -> Vec<Note> {
-    let pcie = told.pcie;
-    // What is part of the processor shows a link that is not there.
-    if told.shared_memory == Some(true) || told.utilization_ratio.is_none_or(|busy| busy <= UNDER_LOAD) {
-        return Vec::new();
-    }
-    let mut notes = Vec::new();
-    let less =
-        |now: Option<u32>, most: Option<u32>| now.zip(most).filter(|(now, most)| *now > 0 && now < most);
-    let remedy = "seat the card anew, look at the riser or cable, and at the slot's settings in the firmware";
-    if let Some((now, most)) = less(pcie.width, pcie.width_max) {
-        notes.push(if now < most_lanes {
-            let text =
-                format!("its PCI Express link has {now} lanes, and had {most_lanes}: models load slower");
-            Note::warning("pcie_narrow", text, Some(remedy))
-        } else {
-            let text = format!("its PCI Express link has {now} of {most} lanes: models load slower");
-            let remedy = format!("nothing if the slot has no more; else {remedy}");
-            Note::info("pcie_narrow", text, Some(&remedy))
-        });
-    }
-    // At low clocks a small load takes much of the time, and the link rests with the clocks.
-    let rests = told.performance_state.is_some_and(|state| state > FAST_STATE);
-    if !rests && let Some((now, most)) = less(pcie.generation, pcie.generation_max) {
-        let text =
-            format!("its PCI Express link runs at generation {now} of {most} under load: models load slower");
-        notes.push(Note::warning("pcie_slow", text, Some(remedy)));
-    }
-    notes
 }
 
 /// Links to other cards that are down. Some boards leave links unused for ever; one that was up is another matter.

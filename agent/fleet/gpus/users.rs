@@ -29,28 +29,44 @@ pub(super) fn once(processes: Vec<GpuProcess>) -> Vec<GpuProcess> {
     kept
 }
 
+/// What the processes of one user hold together.
+#[derive(Default)]
+struct Held<'a> {
+    /// What is told, in bytes.
+    told: u64,
+    processes: u32,
+    untold: u32,
+    programs: BTreeSet<&'a str>,
+}
+
 /// The users, who holds most first. Memory is a sum only where it is told of every process: a part of it would
-/// pass for the whole.
+/// pass for the whole, and is told as a part.
 pub(super) fn users(processes: &[GpuProcess], is_target: &dyn Fn(&str) -> bool) -> Vec<CardUser> {
-    let mut users: BTreeMap<&str, (Option<u64>, u32, BTreeSet<&str>)> = BTreeMap::new();
+    let mut users: BTreeMap<&str, Held<'_>> = BTreeMap::new();
     for process in processes {
         let target = process.target.as_deref().filter(|target| is_target(target)).unwrap_or(OTHER);
-        let (memory, count, programs) = users.entry(target).or_insert((Some(0), 0, BTreeSet::new()));
-        *memory = memory.zip(process.memory_bytes).map(|(sum, bytes)| sum.saturating_add(bytes));
-        *count = count.saturating_add(1);
-        programs.extend(process.name.as_deref());
+        let held = users.entry(target).or_default();
+        held.told = held.told.saturating_add(process.memory_bytes.unwrap_or(0));
+        held.processes = held.processes.saturating_add(1);
+        held.untold = held.untold.saturating_add(u32::from(process.memory_bytes.is_none()));
+        held.programs.extend(process.name.as_deref());
     }
-    let user = |(target, (memory_bytes, processes, programs)): (&str, (Option<u64>, u32, BTreeSet<&str>))| {
+    let mut users: Vec<(&str, Held<'_>)> = users.into_iter().collect();
+    users.sort_by(|a, b| b.1.told.cmp(&a.1.told).then_with(|| a.0.cmp(b.0)));
+    users.into_iter().map(|(target, held)| held.of(target)).collect()
+}
+
+impl Held<'_> {
+    fn of(self, target: &str) -> CardUser {
         CardUser {
             target: target.to_owned(),
-            memory_bytes,
-            processes,
-            programs: programs.into_iter().take(MOST_PROGRAMS).map(label).collect(),
+            memory_bytes: (self.untold == 0).then_some(self.told),
+            memory_at_least_bytes: (0 < self.untold && self.untold < self.processes).then_some(self.told),
+            processes: self.processes,
+            processes_untold: self.untold,
+            programs: self.programs.into_iter().take(MOST_PROGRAMS).map(label).collect(),
         }
-    };
-    let mut users: Vec<CardUser> = users.into_iter().map(user).collect();
-    users.sort_by(|a, b| b.memory_bytes.cmp(&a.memory_bytes).then_with(|| a.target.cmp(&b.target)));
-    users
+    }
 }
 
 #[cfg(test)]
@@ -86,9 +102,24 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_that_lacks_one_is_not_told() {
-        let all = [process(1, Some("box"), Some(10), "a"), process(2, Some("box"), None, "b")];
-        assert_eq!(users(&all, &|_| true)[0].memory_bytes, None);
+    fn a_sum_that_lacks_one_is_told_as_a_part() {
+        let all = [
+            process(1, Some("box"), Some(10), "a"),
+            process(2, None, Some(70), "b"),
+            process(3, None, None, "c"),
+            process(4, Some("dumb"), None, "d"),
+        ];
+        let users_of = |processes| users(processes, &|_| true);
+        let told: Vec<_> = users_of(&all)
+            .into_iter()
+            .map(|user| (user.target, user.memory_bytes, user.memory_at_least_bytes, user.processes_untold))
+            .collect();
+        let one = |target: &str, whole, part, untold| (target.to_owned(), whole, part, untold);
+        assert_eq!(
+            told,
+            [one(OTHER, None, Some(70), 1), one("box", Some(10), None, 0), one("dumb", None, None, 1)],
+            "who holds most stands first, as far as it is told"
+        );
         let huge = [process(1, None, Some(u64::MAX), "a"), process(2, None, Some(u64::MAX), "a")];
         assert_eq!(users(&huge, &|_| true)[0].memory_bytes, Some(u64::MAX));
         assert_eq!(users(&[], &|_| true), []);

@@ -200,7 +200,9 @@ impl<'a> User<'a> {
     fn new(user: &'a CardUser) -> User<'a> {
         let named = user.programs.iter().filter(|_| user.target == "other").take(SHOWN_PROGRAMS);
         let named: Vec<&str> = named.map(String::as_str).collect();
-        User { target: &user.target, memory: user.memory_bytes.map(words::bytes), programs: named.join(", ") }
+        let at_least = |bytes| format!("at least {}", words::bytes(bytes));
+        let memory = user.memory_bytes.map(words::bytes).or(user.memory_at_least_bytes.map(at_least));
+        User { target: &user.target, memory, programs: named.join(", ") }
     }
 }
 

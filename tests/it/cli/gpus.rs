@@ -75,6 +75,13 @@ fn a_machine_full_of_cards_fits_a_screen_and_the_ill_one_stands_first() {
     assert_eq!(first_line(&view), "OK: 1 target up, 16 GPUs");
     assert!(table.lines().count() < 25, "{table}");
     assert!(table.contains("used by box 80.0 GiB on 16 GPUs"), "{table}");
+    let mut partly = view.clone();
+    let user = &mut partly.gpus.cards[0].users[0];
+    (user.memory_bytes, user.memory_at_least_bytes) = (None, Some(1 << 30));
+    assert!(told(&partly, 80).contains("used by box at least 76.0 GiB on 16 GPUs"), "{}", told(&partly, 80));
+    partly.gpus.cards.iter_mut().for_each(|card| card.users[0].memory_bytes = None);
+    partly.gpus.cards[0].users[0].memory_at_least_bytes = None;
+    assert!(told(&partly, 80).contains(", box (memory not told) on 16 GPUs"), "{}", told(&partly, 80));
     view.gpus.cards[13].notes = vec![Note::warning("too_hot", "it is too hot", Some("look at the fans"))];
     let table = told(&view, 80);
     let row = table.lines().skip_while(|line| !line.starts_with("STATE    GPU")).nth(1).unwrap();

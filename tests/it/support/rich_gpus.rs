@@ -93,6 +93,7 @@ fn user(target: &str, gib: f64, programs: &[&str]) -> CardUser {
         memory_bytes: Some((gib * GIB as f64) as u64),
         processes: programs.len() as u32,
         programs: programs.iter().map(|program| (*program).to_owned()).collect(),
+        ..CardUser::default()
     }
 }
 
@@ -165,7 +166,13 @@ fn troubled(now: Timestamp) -> CardView {
         ],
         users: vec![
             user("box", 60.0, &["ollama", "llama-server"]),
-            CardUser { memory_bytes: None, ..user("llama", 0.0, &["llama-server"]) },
+            CardUser { memory_bytes: None, processes_untold: 1, ..user("llama", 0.0, &["llama-server"]) },
+            CardUser {
+                memory_bytes: None,
+                memory_at_least_bytes: Some(3 * GIB),
+                processes_untold: 1,
+                ..user("other", 0.0, &["python3", "Xorg"])
+            },
         ],
         headroom_bytes: Some(9 * GIB),
         notes: vec![

@@ -93,15 +93,26 @@ pub(super) fn machine(view: &View, width: usize, lines: &mut Vec<String>) {
 
 /// Who holds how much on how many cards, for machines with many.
 pub(super) fn users_in_sum(cards: &[CardView], width: usize, lines: &mut Vec<String>) {
-    let mut sums: BTreeMap<&str, (u64, usize)> = BTreeMap::new();
+    #[derive(Default)]
+    struct Sum {
+        told: Option<u64>,
+        is_part: bool,
+        cards: usize,
+    }
+    let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
     for user in cards.iter().flat_map(|card| &card.users) {
         let sum = sums.entry(&user.target).or_default();
-        *sum = (sum.0.saturating_add(user.memory_bytes.unwrap_or(0)), sum.1 + 1);
+        if let Some(bytes) = user.memory_bytes.or(user.memory_at_least_bytes) {
+            sum.told = Some(sum.told.unwrap_or(0).saturating_add(bytes));
+        }
+        sum.is_part |= user.memory_bytes.is_none();
+        sum.cards += 1;
     }
     let mut sums: Vec<_> = sums.into_iter().collect();
-    sums.sort_by_key(|(_, (bytes, _))| std::cmp::Reverse(*bytes));
-    let said = |(target, (bytes, cards)): (&str, (u64, usize))| {
-        format!("{target} {} on {}", words::bytes(bytes), words::count(cards, "GPU"))
+    sums.sort_by_key(|(_, sum)| std::cmp::Reverse(sum.told));
+    let said = |(target, sum): (&str, Sum)| {
+        let memory = if sum.is_part { memory(None, sum.told) } else { memory(sum.told, None) };
+        format!("{target} {memory} on {}", words::count(sum.cards, "GPU"))
     };
     let said: Vec<String> = sums.into_iter().map(said).collect();
     if !said.is_empty() {
@@ -139,9 +150,18 @@ fn used_by(card: &CardView, width: usize, lines: &mut Vec<String>) {
     lines.extend(block(style::PLAIN, "  used by ", &said, width));
 }
 
+/// How much somebody holds: the whole, a part of it, or not told.
+fn memory(whole: Option<u64>, part: Option<u64>) -> String {
+    match (whole, part) {
+        (Some(bytes), _) => words::bytes(bytes),
+        (None, Some(bytes)) => format!("at least {}", words::bytes(bytes)),
+        (None, None) => "(memory not told)".to_owned(),
+    }
+}
+
 /// `box 60.0 GiB`, and of what is of no target also the programs.
 fn user(user: &CardUser) -> String {
-    let memory = user.memory_bytes.map_or_else(|| "(memory not told)".to_owned(), words::bytes);
+    let memory = memory(user.memory_bytes, user.memory_at_least_bytes);
     if user.target != "other" || user.programs.is_empty() {
         return format!("{} {memory}", user.target);
     }
