@@ -25,6 +25,7 @@ mod source;
 mod status;
 mod style;
 pub mod table;
+mod target_topics;
 pub mod text;
 mod topics;
 pub mod words;

@@ -184,9 +184,11 @@ impl Fleet {
         self.lock().host.record(result, took, every, Instant::now(), Timestamp::now())
     }
 
-    /// Whether the machine has anything that could be a GPU, known to a backend or not.
-    pub fn record_devices(&self, any: bool) {
-        self.lock().gpus.devices = Some(any);
+    /// Whether the machine has anything that could be a GPU, known to a backend or not; and the backends of whose
+    /// maker it has a card that no driver has taken.
+    pub fn record_devices(&self, any: bool, without_driver: Vec<&'static str>) {
+        let gpus = &mut self.lock().gpus;
+        (gpus.devices, gpus.without_driver) = (Some(any), without_driver);
     }
 
     /// How the last look for servers went.

@@ -20,7 +20,7 @@ pub mod replay;
 pub mod words;
 pub mod xid;
 
-pub use devices::any_device;
+pub use devices::{any_device, without_driver};
 
 /// A way to the GPUs that is open. Several threads may use it at once: a call that never returns holds up
 /// its own thread alone, so no lock may be held over a call to the driver.

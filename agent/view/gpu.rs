@@ -46,6 +46,8 @@ pub struct BackendView {
     pub error: Option<String>,
     /// How long the last read took, seconds.
     pub read_duration_seconds: Option<f64>,
+    /// PCI lists a card of that maker which no driver has taken.
+    pub card_without_driver: bool,
 }
 
 /// A log that is read.
@@ -86,6 +88,8 @@ pub struct CardView {
     /// What the last read told; without readings where it has a fault.
     #[serde(flatten)]
     pub told: GpuSample,
+    /// When a card that gives no readings last gave some. `None`: it gives some, or never did.
+    pub last_seen_at: Option<Timestamp>,
     /// Energy in joules, a counter: the card's own, or power summed up here since the agent started.
     pub energy_total_joules: Option<f64>,
     /// Where that comes from.
@@ -170,6 +174,20 @@ pub struct TargetGpus {
     pub energy_joules: Option<f64>,
 }
 
+impl BackendView {
+    /// How it fares. That a driver is absent is no news: a machine has that of one maker, or of none. That it is
+    /// there and cannot be asked is: models may run on the processor, and nobody sees the cards. A library alone,
+    /// without a card, comes with tools and containers.
+    pub fn health(&self) -> Health {
+        match self.reason.as_deref() {
+            _ if self.up => Health::Ok,
+            None | Some("no_driver") => Health::Ok,
+            Some("driver_not_loaded") if !self.card_without_driver => Health::Ok,
+            Some(_) => Health::Warning,
+        }
+    }
+}
+
 impl CardView {
     /// How the card fares: one that gives no readings does not work.
     pub fn health(&self) -> Health {
@@ -181,5 +199,24 @@ impl CardView {
         } else {
             Health::Ok
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driver_that_is_absent_is_no_news_and_one_that_is_broken_is() {
+        let backend = |reason: &str| BackendView { reason: Some(reason.into()), ..BackendView::default() };
+        for broken in ["driver_mismatch", "library_missing", "no_permission", "timeout", "gpu_lost", "other"]
+        {
+            assert_eq!(backend(broken).health(), Health::Warning, "{broken}");
+        }
+        assert_eq!(backend("no_driver").health(), Health::Ok);
+        assert_eq!(backend("driver_not_loaded").health(), Health::Ok, "a tool brought the library");
+        let card = BackendView { card_without_driver: true, ..backend("driver_not_loaded") };
+        assert_eq!(card.health(), Health::Warning, "its module was not built for the new kernel");
+        assert_eq!(BackendView { up: true, ..card }.health(), Health::Ok);
     }
 }

@@ -11,6 +11,7 @@ use crate::sample::{Note, NoteLevel, ServerState};
 
 mod fit;
 mod gpu;
+mod health;
 mod host;
 mod merge;
 mod room;
@@ -20,6 +21,7 @@ pub use gpu::{
     BackendView, CardUser, CardView, EnergySource, GpusView, HangCount, LogView, StrayXids, TargetGpus,
     XidCount,
 };
+pub use health::Health;
 pub use host::{
     CgroupSample, CpuSeconds, Disk, EnergyView, FolderSample, HostMemory, HostView, PressureSample, Resource,
 };
@@ -190,42 +192,6 @@ pub struct ModelView {
     pub child: Option<ChildSample>,
 }
 
-/// How a target, or all together, fares: what monitoring plugins call a state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Health {
-    /// As it should be.
-    Ok,
-    /// Not known: never polled, or too long ago.
-    Unknown,
-    /// Somebody should look.
-    Warning,
-    /// It does not work.
-    Critical,
-}
-
-impl Health {
-    /// The exit code that monitoring plugins give it: 0 OK, 1 warning, 2 critical, 3 unknown.
-    pub const fn exit_code(self) -> u8 {
-        match self {
-            Self::Ok => 0,
-            Self::Warning => 1,
-            Self::Critical => 2,
-            Self::Unknown => 3,
-        }
-    }
-
-    /// Its name, as it is printed.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warning => "warning",
-            Self::Critical => "critical",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
 impl TargetView {
     /// How this target fares.
     pub fn health(&self) -> Health {
@@ -242,17 +208,5 @@ impl TargetView {
         let mut all = self.models.iter().filter_map(|model| Some((model.slots_busy?, model.slots?)));
         let first = all.next()?;
         Some(all.fold(first, |sum, one| (sum.0.saturating_add(one.0), sum.1.saturating_add(one.1))))
-    }
-}
-
-impl View {
-    /// How all fares: the worst of the targets, the cards and the host. No target at all is unknown.
-    pub fn health(&self) -> Health {
-        let worst = self.targets.iter().map(TargetView::health).max();
-        let cards = self.gpus.cards.iter().map(CardView::health).max().unwrap_or(Health::Ok);
-        let missing = if self.gpus.missing > Some(0) { Health::Critical } else { Health::Ok };
-        let config = if self.agent.config_ok { Health::Ok } else { Health::Warning };
-        let hosts = self.hosts.iter().map(HostView::health).max().unwrap_or(Health::Ok);
-        worst.unwrap_or(Health::Unknown).max(cards).max(missing).max(config).max(hosts)
     }
 }

@@ -149,6 +149,22 @@ fn a_gpu_that_cannot_be_read_is_not_told_as_no_gpu() {
     let page = render(&view);
     assert!(page.contains("None could be read:") && page.contains("driver and library differ"));
     assert!(!page.contains("A machine without GPUs is fine"));
+    assert!(page.contains("; GPUs cannot be read</h1>"), "somebody must restart it:\n{page}");
+    view.gpus.backends[0].reason = Some("driver_not_loaded".into());
+    assert!(render(&view).contains("A machine without GPUs is fine"), "a library that came with a tool");
+    view.gpus.backends[0].card_without_driver = true;
+    assert!(
+        render(&view).contains("; GPUs cannot be read</h1>"),
+        "a card that the new kernel has no module for"
+    );
+}
+
+#[test]
+fn work_that_hung_and_a_card_that_went_silent_have_their_times() {
+    let page = render(&page_view());
+    assert!(page.contains("<bdi>pci-0000:03:00.0</bdi> hung 2 times since boot, last <time"), "{page}");
+    assert!(!page.contains("pci-0000:06:00.0"), "on that one nothing hung");
+    assert_eq!(page.matches("Last seen <time").count(), 1, "the other silent one was never seen");
 }
 
 #[test]

@@ -95,9 +95,9 @@ async fn a_machine_without_any_gpu_needs_no_read_of_one() {
         target(&fleet).notes
     };
     assert!(two_polls().is_empty(), "whether there is one is not known");
-    fleet.record_devices(true);
+    fleet.record_devices(true, Vec::new());
     assert!(two_polls().is_empty(), "there is one that no backend reads");
-    fleet.record_devices(false);
+    fleet.record_devices(false, Vec::new());
     let notes = two_polls();
     assert_eq!(notes.len(), 1);
     assert!(notes[0].text.contains("this machine has none"), "{}", notes[0].text);

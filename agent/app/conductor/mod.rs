@@ -186,7 +186,9 @@ impl Conductor {
     }
 
     fn read_gpus(&mut self) {
-        self.fleet.record_devices(gpus::any_device(&self.config.paths.sysfs, &self.config.paths.procfs));
+        let paths = &self.config.paths;
+        let any = gpus::any_device(&paths.sysfs, &paths.procfs);
+        self.fleet.record_devices(any, gpus::without_driver(&paths.sysfs));
         let every = self.config.gpu_every;
         let options = gpu_options(&self.config);
         let backends = self.backends();

@@ -4,7 +4,7 @@ use super::Lost;
 use crate::cli::{style, text, words};
 use crate::gpus::words as words_of;
 use crate::sample::{NoteLevel, ServerState};
-use crate::view::{CardView, Health, HostView, TargetView, View};
+use crate::view::{BackendView, CardView, Health, HostView, TargetView, View};
 
 /// Targets named in the line; the table has all.
 const NAMED: usize = 3;
@@ -53,6 +53,7 @@ fn sentence(view: &View, lost: &[Lost], health: Health) -> String {
     }
     parts.extend(cards(view, health));
     if health == Health::Warning {
+        parts.extend(view.gpus.backends.iter().filter_map(backend));
         parts.extend(view.hosts.iter().filter_map(host));
     }
     if !view.agent.config_ok && health <= Health::Warning {
@@ -62,7 +63,14 @@ fn sentence(view: &View, lost: &[Lost], health: Health) -> String {
         parts.push(format!("no answer from {}", words::count(lost.len(), "agent")));
     }
     if all == 0 {
-        parts.push("no target".into());
+        let well = words::count(view.gpus.cards.len(), "GPU");
+        let well = match view.gpus.cards.len() {
+            1 => Some(format!(" ({well} reads well)")),
+            2.. => Some(format!(" ({well} read well)")),
+            0 => None,
+        };
+        let well = well.filter(|_| health == Health::Unknown);
+        parts.push(format!("no target{}", well.unwrap_or_default()));
     }
     if parts.is_empty() { fine(view) } else { parts.join("; ") }
 }
@@ -98,6 +106,13 @@ fn ill_card(card: &CardView) -> String {
     let mut warnings = card.notes.iter().filter(|note| note.level == NoteLevel::Warning);
     let why = warnings.next().map(|note| text::fit(&text::clean(&note.text), WHY));
     format!("{name} needs a look ({})", why.unwrap_or_default())
+}
+
+/// `the GPUs cannot be read by nvml (why)`, if something is wrong with that.
+fn backend(backend: &BackendView) -> Option<String> {
+    let why =
+        backend.error.as_ref().or(backend.reason.as_ref()).filter(|_| backend.health() != Health::Ok)?;
+    Some(format!("the GPUs cannot be read by {} ({})", backend.name, text::fit(&text::clean(why), WHY)))
 }
 
 /// `the host needs a look (why)`, if it does.

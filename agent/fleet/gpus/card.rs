@@ -153,7 +153,9 @@ impl Card {
             most_links: self.most_links,
             at,
         };
+        let silent_for = told.fault.as_ref().and(self.read).map(|read| now.saturating_duration_since(read));
         CardView {
+            last_seen_at: silent_for.and_then(|silent| at.checked_sub(silent).ok()),
             energy_total_joules,
             energy_source,
             throttled_total_seconds: self.throttled.totals(),

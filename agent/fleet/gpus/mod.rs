@@ -53,6 +53,8 @@ pub(super) struct Gpus {
     pub(super) xids: Xids,
     /// Whether the machine has anything that could be a GPU, known to a backend or not.
     pub(super) devices: Option<bool>,
+    /// Backends of whose maker PCI lists a card that no driver has taken.
+    pub(super) without_driver: Vec<&'static str>,
     backends: BTreeMap<&'static str, BackendView>,
     /// By UUID.
     cards: BTreeMap<String, Card>,
@@ -88,6 +90,7 @@ impl Gpus {
             reason: reason.map(Into::into),
             error,
             read_duration_seconds: Some(took.as_secs_f64()),
+            card_without_driver: self.without_driver.contains(&backend),
         };
         self.backends.insert(backend, told);
         let (cards, fault) = match read {

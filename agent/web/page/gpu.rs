@@ -28,6 +28,8 @@ pub(super) struct Gpu<'a> {
     pub(super) about: Vec<String>,
     /// Why it gives no readings, in a sentence.
     pub(super) error: Option<String>,
+    /// When a silent one last told something.
+    pub(super) seen: Option<Moment>,
     pub(super) memory: Option<String>,
     pub(super) memory_part: Option<Part>,
     pub(super) busy: Option<Part>,
@@ -86,6 +88,7 @@ impl<'a> Gpu<'a> {
                 word if word.name == "other" => super::headline::capital(&fault.error),
                 word => format!("It {}. {}", word.says, word.remedy),
             }),
+            seen: view.last_seen_at.map(|at| moment(at, now)),
             memory: memory(card.memory_used_bytes, card.memory_total_bytes),
             memory_part: part_of(card.memory_used_bytes, card.memory_total_bytes),
             busy: card.utilization_ratio.map(part),

@@ -52,8 +52,16 @@ pub(super) fn headline(view: &View) -> String {
         _ => tally.say(),
     };
     let host = view.hosts.iter().any(|host| host.health() == Health::Warning);
-    let parts =
-        [Some(servers), silent_cards(view), warned_cards(view), host.then(|| "the host needs a look".into())];
+    let blind = view.gpus.backends.iter().any(|backend| backend.health() != Health::Ok);
+    // Cards that were read before say it themselves.
+    let blind = blind && view.gpus.cards.iter().all(|card| card.told.fault.is_none());
+    let parts = [
+        Some(servers),
+        silent_cards(view),
+        warned_cards(view),
+        blind.then(|| "GPUs cannot be read".into()),
+        host.then(|| "the host needs a look".into()),
+    ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
@@ -152,9 +160,17 @@ pub(super) fn troubles<'a>(view: &'a View, sorted: &[&'a TargetView]) -> (Vec<Tr
             text: format!("needs a look: {}", note.text),
         })
     });
+    let backends = view.gpus.backends.iter().filter(|backend| backend.health() != Health::Ok);
+    let backends = backends.map(|backend| Trouble {
+        name: Cow::Owned(format!("GPUs by {}", backend.name)),
+        anchor: "gpus".into(),
+        tone: backend.health().name(),
+        since: None,
+        text: format!("cannot be read: {}", backend.error.as_deref().unwrap_or("no reason told")),
+    });
     let more = servers.clone().count().saturating_sub(TROUBLES) + cards.len().saturating_sub(TROUBLES);
     let cards = cards.into_iter().take(TROUBLES).map(ill_card);
-    (servers.take(TROUBLES).chain(cards).chain(hosts).collect(), more)
+    (servers.take(TROUBLES).chain(cards).chain(backends).chain(hosts).collect(), more)
 }
 
 fn ill_card(card: &CardView) -> Trouble<'_> {

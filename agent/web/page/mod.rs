@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use askama::Template;
 
 use crate::sample::NoteLevel;
-use crate::view::{BackendView, CardView, GpusView, TargetView, View};
+use crate::view::{BackendView, CardView, GpusView, Health, TargetView, View};
 
 mod badge;
 mod card;
 mod gpu;
+mod hang;
 mod headline;
 mod host;
 mod line;
@@ -19,6 +20,7 @@ mod words;
 
 use card::Card;
 use gpu::Gpu;
+use hang::Hang;
 use headline::Trouble;
 use host::Host;
 use line::Line;
@@ -72,6 +74,7 @@ struct Page<'a> {
     /// Something is there and cannot be read; not merely no GPU.
     gpus_failed: bool,
     backends_down: Vec<&'a BackendView>,
+    hangs: Vec<Hang<'a>>,
     hosts: Vec<Host<'a>>,
     listen: String,
     /// Whether only this machine reaches it.
@@ -107,6 +110,7 @@ impl<'a> Page<'a> {
             next_model: view.gpus.next_model.as_ref().map(|fit| (bytes(fit.bytes), fit.text.as_str())),
             gpus_failed: view.gpus.backends.iter().any(|backend| !backend.up && !is_absent(backend)),
             backends_down: backends_down(&view.gpus),
+            hangs: hang::hangs(&view.gpus, now),
             hosts: view.hosts.iter().map(|host| Host::new(host, now)).collect(),
             listen: listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             local: listen.iter().all(|address| address.ip().is_loopback()),
@@ -127,4 +131,5 @@ fn backends_down(gpus: &GpusView) -> Vec<&BackendView> {
 /// Whether this way of reading GPUs is not there at all, as on any machine without one.
 fn is_absent(backend: &BackendView) -> bool {
     matches!(backend.reason.as_deref(), Some("no_driver" | "driver_not_loaded"))
+        && backend.health() == Health::Ok
 }

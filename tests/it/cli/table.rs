@@ -139,6 +139,25 @@ fn a_machine_without_gpus_is_told_in_one_calm_line_and_a_broken_driver_with_its_
 }
 
 #[test]
+fn a_driver_that_is_there_and_cannot_be_asked_is_a_warning_and_no_target_beside_cards_that_are_well_is_not_known()
+ {
+    let mut view = view_of(&["coder"]);
+    let error = "the driver's library and kernel module differ in version: restart the machine";
+    view["gpus"]["backends"] = json!([{ "name": "nvml", "reason": "driver_mismatch", "error": error }]);
+    let (code, out, _) = run(&["status", &Agent::with_view(&view).url()]);
+    assert_eq!(code, 1);
+    let head = "WARNING: the GPUs cannot be read by nvml (the driver's library and kernel module";
+    assert!(out.starts_with(head), "{out}");
+    view["gpus"]["backends"] = json!([{ "name": "nvml", "reason": "driver_not_loaded", "error": "…" }]);
+    assert_eq!(run(&["status", &Agent::with_view(&view).url()]).0, 0, "a library without a card");
+    let mut view = view_of(&[]);
+    view["gpus"]["cards"] = json!([{ "uuid": "GPU-1", "index": 0, "vendor": "nvidia" }]);
+    let (code, out, _) = run(&["status", &Agent::with_view(&view).url()]);
+    assert_eq!(code, 3);
+    assert!(out.starts_with("UNKNOWN: no target (1 GPU reads well)"), "{out}");
+}
+
+#[test]
 fn a_host_in_need_makes_a_warning_of_a_table_that_is_well_and_one_target_alone_is_not_its_host() {
     let mut view = view_of(&["coder"]);
     let warning =

@@ -155,6 +155,7 @@ fn troubled(now: Timestamp) -> CardView {
     let ago = |seconds| Some(now - Duration::from_secs(seconds));
     CardView {
         told: troubled_readings(),
+        last_seen_at: None,
         energy_total_joules: Some(987_654_321.0),
         energy_source: Some(EnergySource::Counter),
         throttled_total_seconds: readings([("hw_thermal", 612.25), ("sw_power_cap", 3600.5)]),
@@ -334,6 +335,7 @@ fn lost(now: Timestamp) -> CardView {
     };
     CardView {
         told: card.silent(CardFault::new("lost", "it fell off the bus")),
+        last_seen_at: Some(now - Duration::from_secs(242)),
         energy_total_joules: Some(55_000.0),
         energy_source: Some(EnergySource::Counter),
         xids: vec![XidCount {

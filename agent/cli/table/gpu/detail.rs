@@ -20,7 +20,7 @@ const SHOWN_PARTS: usize = 14;
 ///
 /// `few`: there is room for what is normal, too.
 pub(super) fn card(view: &View, card: &CardView, few: bool, width: usize, lines: &mut Vec<String>) {
-    fault(card, width, lines);
+    fault(view, card, width, lines);
     if few && card.told.sleeps() {
         let what = "asleep: the kernel saves its power until somebody uses it, and a look does not wake it";
         lines.extend(block(style::DIM, "  ", what, width));
@@ -121,7 +121,7 @@ pub(super) fn users_in_sum(cards: &[CardView], width: usize, lines: &mut Vec<Str
 }
 
 /// Why it gives no readings, and where it is, since that is where somebody must go.
-fn fault(card: &CardView, width: usize, lines: &mut Vec<String>) {
+fn fault(view: &View, card: &CardView, width: usize, lines: &mut Vec<String>) {
     let Some(fault) = &card.told.fault else { return };
     let word = told::fault(fault);
     // Of these the driver's own words tell more; of the others they say the same again.
@@ -130,7 +130,8 @@ fn fault(card: &CardView, width: usize, lines: &mut Vec<String>) {
         _ => word.says.to_owned(),
     };
     let pci = card.told.pci.as_ref().map(|pci| format!("PCI {pci}"));
-    let place: Vec<String> = pci.into_iter().chain([card.told.uuid.clone()]).collect();
+    let seen = card.last_seen_at.map(|at| format!("last seen {}", words::ago(at, view.at)));
+    let place: Vec<String> = seen.into_iter().chain(pci).chain([card.told.uuid.clone()]).collect();
     lines.extend(block(style::CRITICAL, "  ", &format!("{what} ({})", place.join(", ")), width));
 }
 
