@@ -37,7 +37,7 @@ SLOW_US = {
 
 CARDS = [1, 8, 16]
 EVERY = 5
-SETTLE, MEASURE = 12, 60
+SETTLE, MEASURE = 8, 40
 # The aim for a scrape, whatever a GPU does.
 AIM = 0.050
 
@@ -206,7 +206,7 @@ def latency(binary, library):
         with driver(library, scenario) as fake, agent(binary, fake, every=1) as (_, port):
             wait_for("the page", 30, lambda: fetch(port))
             taken = []
-            for clock in range(0, 61, 5):
+            for clock in range(0, 61, 10):
                 fake.clock(clock)
                 taken += scrapes(port, 1)
             latency_row("scenario " + os.path.basename(path).removesuffix(".json"), sorted(taken))

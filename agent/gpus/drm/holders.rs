@@ -15,6 +15,10 @@ use super::files;
 /// From one look at all processes to the next.
 const EVERY: Duration = Duration::from_secs(30);
 
+/// Where that look takes long (ten thousand processes, a hundred files each: seconds), it comes so many times its own
+/// duration later, so that it never takes more than a fiftieth of a core.
+const REST: u32 = 50;
+
 /// For so long a process is new and looked at each time: a server opens its cards in its first seconds.
 const NEW: Duration = Duration::from_secs(60);
 
@@ -83,6 +87,8 @@ pub(super) struct Census {
 #[derive(Debug, Clone)]
 struct Found {
     all_at: Instant,
+    /// How long the look at all took.
+    all_took: Duration,
     at: Instant,
     holders: Arc<Holders>,
 }
@@ -97,16 +103,20 @@ impl Census {
     pub(super) fn holders(&self) -> Arc<Holders> {
         let known = self.found.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let at = Instant::now();
-        let (all_at, holders) = match known {
-            Some(known) if at.saturating_duration_since(known.at) < ONE_ROUND => return known.holders,
-            Some(known) if at.saturating_duration_since(known.all_at) < EVERY => {
+        let (all_at, holders) = match &known {
+            Some(known) if at.saturating_duration_since(known.at) < ONE_ROUND => {
+                return known.holders.clone();
+            }
+            Some(known) if at.saturating_duration_since(known.all_at) < EVERY.max(known.all_took * REST) => {
                 (known.all_at, look(&self.procfs, &known.holders, at, false))
             }
             Some(known) => (at, look(&self.procfs, &known.holders, at, true)),
             None => (at, first(&self.procfs)),
         };
+        let all_took = known.filter(|known| known.all_at == all_at).map(|known| known.all_took);
+        let all_took = all_took.unwrap_or_else(|| at.elapsed());
         let holders = Arc::new(holders);
-        let found = Found { all_at, at, holders: holders.clone() };
+        let found = Found { all_at, all_took, at, holders: holders.clone() };
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
         holders
     }
