@@ -229,8 +229,8 @@ async fn a_log_that_gives_no_answer_is_told_so_and_read_on_when_it_does() {
     append(&path, "NVRM: Xid (PCI:0000:3b:00): 94, pid=1, name=a, Contained\n");
     let mut kernel = ListenToKernel::new(Place::At(path.clone()), bench.fleet.clone()).within(Duration::ZERO);
     let log = || bench.fleet.view().gpus.kernel_log.unwrap();
-    // No look is as quick as that, but for one in a thousand.
-    for _ in 0..1000 {
+    // No look is as quick as that, but for a few of very many.
+    for _ in 0..50_000 {
         kernel.once().await;
         if !log().up {
             break;
