@@ -10,10 +10,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::abi::{Code, EventSet, Handle, INVALID_ARGUMENT, NOT_SUPPORTED, TIMEOUT, put};
-use crate::calls::PAUSE;
 use crate::layout::EventData;
 use crate::machine::{Place, card, system};
 use crate::scenario::lock;
+
+/// From one look for an event to the next while a call waits. A driver waits without looking; a look costs what a
+/// bench of the agent would take for the agent's own.
+const STEP: Duration = Duration::from_millis(200);
 
 /// `nvmlEventTypeXidCriticalError`.
 pub const XID: c_ulonglong = 8;
@@ -85,7 +88,7 @@ unsafe fn wait(me: &str, set: EventSet, to: *mut EventData, milliseconds: c_uint
         if left.is_zero() {
             return Err(TIMEOUT);
         }
-        let pause = left.min(PAUSE);
+        let pause = left.min(STEP);
         std::thread::sleep(pause);
         left -= pause;
     }
