@@ -27,6 +27,7 @@ pub mod fleet;
 pub mod demo;
 pub mod discover;
 pub mod poll;
+pub mod tap;
 
 pub mod web;
 

@@ -10,7 +10,9 @@ use url::Url;
 
 use crate::http::HttpError;
 use crate::metrics::Counted;
-use crate::sample::{GpuSample, HangEvent, HostSample, Note, NoteLevel, ServerSample, ServerState, XidEvent};
+use crate::sample::{
+    GpuSample, HangEvent, HostSample, Note, NoteLevel, ServerSample, ServerState, Source, XidEvent,
+};
 use crate::servers::Target;
 use crate::view::{
     AgentView, DiscoveryView, HangCount, HostView, SCHEMA_VERSION, TargetView, View, XidCount, fits,
@@ -21,12 +23,14 @@ mod gpus;
 mod host;
 mod label;
 mod totals;
+mod traffic;
 mod vram;
 
 use entry::Entry;
 use gpus::Gpus;
 pub use gpus::{ExpectedGpus, GpuPlan};
 pub use label::label;
+pub use traffic::{Connected, InFlight, Live};
 
 /// A cheap handle on what is known.
 #[derive(Debug, Clone)]
@@ -121,6 +125,11 @@ impl Fleet {
         let warnings = entry.warnings().into_iter().filter(|(key, _)| !warned.contains_key(key));
         self.counted().count_poll(target, reason, left_out);
         News { state, warnings: warnings.map(|(_, note)| note).collect() }
+    }
+
+    /// Where whoever sees a target's requests writes them down. `None`: there is no such target.
+    pub fn live(&self, target: &str, source: Source) -> Option<Arc<Live>> {
+        self.lock().targets.get_mut(target).map(|entry| entry.live(source))
     }
 
     /// What came of one read of the GPUs by one backend.

@@ -5,9 +5,14 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+mod generation;
 mod gpu;
 mod host;
 
+pub use generation::{
+    Dialect, End, Failure, Finish, GAP_BOUNDS, Gaps, Generation, Phase, ServerTimes, Source, Tokens,
+    Truncation,
+};
 pub use gpu::{
     CardFault, CardRef, Clock, EccErrors, FABRIC_STATES, Fan, GpuProcess, GpuSample, HangEvent, Mig,
     MigInstance, NvLinks, PcieLink, ProcessKind, RECOVERY_ACTIONS, Readings, THROTTLE_REASONS, XidEvent,

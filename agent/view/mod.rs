@@ -15,6 +15,7 @@ mod health;
 mod host;
 mod merge;
 mod room;
+mod traffic;
 
 pub use fit::{Fit, Unload, Verdict, fits};
 pub use gpu::{
@@ -27,6 +28,7 @@ pub use host::{
 };
 pub use merge::merge;
 pub use room::{PROCESS_BYTES, headroom};
+pub use traffic::{LogTailView, Quantiles, SloView, TapView, TrafficView};
 
 /// Grows when a field changes its meaning or goes; a new field does not change it.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -139,6 +141,9 @@ pub struct TargetView {
     pub models_left_out: u64,
     /// What its processes take of this machine's GPUs. `None`: not known, or not of this machine.
     pub gpus: Option<TargetGpus>,
+    /// Its users' requests. `None`: nobody watches them (no tap, no log).
+    #[serde(default)]
+    pub traffic: Option<TrafficView>,
     /// What is missing or odd, why, and what to do.
     pub notes: Vec<Note>,
 }

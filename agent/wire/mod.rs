@@ -1,3 +1,6 @@
 //! Reads what servers write. Pure: bytes in, values out, and any bytes give an answer.
 
 pub mod exposition;
+mod meter;
+
+pub use meter::{Close, Head, Meter, Progress};

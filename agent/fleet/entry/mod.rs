@@ -2,16 +2,18 @@
 //! (totals, loads, states that need time).
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::label::{label, line};
+use super::traffic::Live;
 use super::vram::{Seen, Watch};
 use super::warning_keys;
 use crate::http::HttpError;
-use crate::sample::{Note, ServerSample, ServerState};
+use crate::sample::{Note, ServerSample, ServerState, Source};
 use crate::servers::Target;
 
 mod memory;
@@ -45,6 +47,7 @@ pub(super) struct Entry {
     listed: bool,
     models: BTreeMap<String, Memory>,
     vram: Watch,
+    live: BTreeMap<Source, Arc<Live>>,
 }
 
 #[derive(Debug)]
@@ -71,12 +74,18 @@ impl Entry {
             listed: false,
             models: BTreeMap::new(),
             vram: Watch::default(),
+            live: BTreeMap::new(),
         }
     }
 
     /// Its kind, by its answers, or else by its config.
     pub(super) fn kind(&self) -> Option<&'static str> {
         self.kind.or(self.target.kind.map(|kind| kind.name))
+    }
+
+    /// Where its requests are written down as this source sees them.
+    pub(super) fn live(&mut self, source: Source) -> Arc<Live> {
+        Arc::clone(self.live.entry(source).or_default())
     }
 
     /// The state that the last poll left it in.

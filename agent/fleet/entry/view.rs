@@ -48,6 +48,7 @@ impl Entry {
                 .map(|sample| sample.models.iter().map(|model| self.model(model)).collect())
                 .unwrap_or_default(),
             gpus: None,
+            traffic: None,
             models_left_out: fresh.map_or(0, |polled| polled.left_out),
             notes,
         }

@@ -95,6 +95,7 @@ fn ollama(models: &[(&str, Option<u32>, Option<i64>)]) -> TargetView {
         models: models.iter().map(model).collect(),
         models_left_out: 0,
         gpus: None,
+        traffic: None,
         notes: Vec::new(),
     }
 }

@@ -81,6 +81,7 @@ fn target(name: &str, kind: &str) -> TargetView {
         models: Vec::new(),
         models_left_out: 0,
         gpus: None,
+        traffic: None,
         notes: Vec::new(),
     }
 }
