@@ -9,6 +9,7 @@ pub mod view;
 pub mod wire;
 
 pub mod jobs;
+pub mod logs;
 
 pub mod gpus;
 pub mod http;
