@@ -15,7 +15,8 @@ use crate::sample::{
 };
 use crate::servers::Target;
 use crate::view::{
-    AgentView, DiscoveryView, HangCount, HostView, SCHEMA_VERSION, TargetView, View, XidCount, fits,
+    AgentView, DiscoveryView, HangCount, HostView, LogTailView, SCHEMA_VERSION, TapView, TargetView, View,
+    XidCount, fits,
 };
 
 mod entry;
@@ -30,7 +31,7 @@ use entry::Entry;
 use gpus::Gpus;
 pub use gpus::{ExpectedGpus, GpuPlan};
 pub use label::label;
-pub use traffic::{Connected, InFlight, Live};
+pub use traffic::{Connected, InFlight, Live, Slo, TrafficPlan};
 
 /// A cheap handle on what is known.
 #[derive(Debug, Clone)]
@@ -57,6 +58,8 @@ struct Inner {
 struct Known {
     targets: BTreeMap<String, Entry>,
     max_models: usize,
+    #[allow(dead_code, reason = "requests are judged by the next change")]
+    traffic: TrafficPlan,
     discovery: DiscoveryView,
     agent: AgentView,
     gpus: Gpus,
@@ -71,6 +74,7 @@ impl Fleet {
             known: Mutex::new(Known {
                 targets: BTreeMap::new(),
                 max_models,
+                traffic: TrafficPlan::default(),
                 discovery: DiscoveryView::default(),
                 agent,
                 gpus: Gpus::default(),
@@ -131,6 +135,37 @@ impl Fleet {
     pub fn live(&self, target: &str, source: Source) -> Option<Arc<Live>> {
         self.lock().targets.get_mut(target).map(|entry| entry.live(source))
     }
+
+    /// What the config says of real traffic: what is promised.
+    pub fn plan_traffic(&self, plan: TrafficPlan) {
+        self.lock().traffic = plan;
+    }
+
+    /// A tap listens in front of the target, or cannot, and why.
+    pub fn record_tap(&self, target: &str, listen: impl Into<String>, error: Option<String>) {
+        let tap = TapView { listen: listen.into(), error, connections: 0 };
+        self.with_entry(target, |entry| entry.tap = Some(tap));
+    }
+
+    /// The target has no tap any more.
+    pub fn forget_tap(&self, target: &str) {
+        self.with_entry(target, |entry| entry.tap = None);
+    }
+
+    /// The target's log is followed, or cannot be, and why.
+    pub fn record_log(&self, target: &str, place: impl Into<String>, error: Option<String>) {
+        let log = LogTailView { place: place.into(), error, last_line_at: None };
+        self.with_entry(target, |entry| entry.log = Some(log));
+    }
+
+    /// The target's log is followed no more.
+    pub fn forget_log(&self, target: &str) {
+        self.with_entry(target, |entry| entry.log = None);
+    }
+
+    /// Counts what ended since the last time. Cheap: a view does it too; it is called each second, so that what
+    /// waits to be counted stays short.
+    pub fn settle(&self) {}
 
     /// What came of one read of the GPUs by one backend.
     pub fn record_gpus(
@@ -256,6 +291,12 @@ impl Fleet {
         drop(known);
         view.gpus.next_model = next.map(|bytes| fits(&view, bytes));
         view
+    }
+
+    fn with_entry(&self, target: &str, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.lock().targets.get_mut(target) {
+            change(entry);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

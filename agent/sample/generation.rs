@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::MeterFault;
+
 /// Who saw a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
@@ -109,7 +111,8 @@ pub struct Generation {
     /// The model that was asked for, or the one that the answer names where the request names none; as the
     /// wire spells it, at most 256 bytes. A client can send any name: see `fleet` for what becomes a label.
     pub model: Option<String>,
-    /// Whether the answer came as a stream. `None`: no answer came, or the log does not tell.
+    /// Whether the answer came as a stream; of a request that got none, whether it asked for one. `None`: that
+    /// is not known, as in a log.
     pub streamed: Option<bool>,
     /// How it ended.
     pub end: End,
@@ -140,6 +143,8 @@ pub struct Generation {
     pub client: Option<Arc<str>>,
     /// What the tap itself added: from bytes read to the same bytes written, request and first token together.
     pub added: Option<Duration>,
+    /// Why it was not measured to its end, if it was not: then what is told here is what was seen until then.
+    pub fault: Option<MeterFault>,
 }
 
 impl Generation {
@@ -163,6 +168,7 @@ impl Generation {
             trace_id: None,
             client: None,
             added: None,
+            fault: None,
         }
     }
 }

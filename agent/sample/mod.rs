@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 mod generation;
 mod gpu;
 mod host;
+mod tap;
 
 pub use generation::{
     Dialect, End, Failure, Finish, GAP_BOUNDS, Gaps, Generation, Phase, ServerTimes, Source, Tokens,
@@ -22,6 +23,7 @@ pub use host::{
     CgroupSample, CpuSeconds, Disk, EnergySample, FolderSample, HostMemory, HostSample, PressureSample,
     Resource,
 };
+pub use tap::{MeterFault, Refusal};
 
 /// What a server is doing, beyond up and down. One holds at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

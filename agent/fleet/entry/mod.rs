@@ -15,6 +15,7 @@ use super::warning_keys;
 use crate::http::HttpError;
 use crate::sample::{Note, ServerSample, ServerState, Source};
 use crate::servers::Target;
+use crate::view::{LogTailView, TapView};
 
 mod memory;
 mod view;
@@ -48,6 +49,8 @@ pub(super) struct Entry {
     models: BTreeMap<String, Memory>,
     vram: Watch,
     live: BTreeMap<Source, Arc<Live>>,
+    pub(super) tap: Option<TapView>,
+    pub(super) log: Option<LogTailView>,
 }
 
 #[derive(Debug)]
@@ -75,6 +78,8 @@ impl Entry {
             models: BTreeMap::new(),
             vram: Watch::default(),
             live: BTreeMap::new(),
+            tap: None,
+            log: None,
         }
     }
 

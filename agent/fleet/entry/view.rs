@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::Entry;
 use crate::fleet::label;
 use crate::sample::{ModelSample, Note};
-use crate::view::{ModelView, TargetView};
+use crate::view::{ModelView, TargetView, TrafficView};
 
 impl Entry {
     pub(in crate::fleet) fn view(&self, now: Instant) -> TargetView {
@@ -48,7 +48,11 @@ impl Entry {
                 .map(|sample| sample.models.iter().map(|model| self.model(model)).collect())
                 .unwrap_or_default(),
             gpus: None,
-            traffic: None,
+            traffic: (self.tap.is_some() || self.log.is_some()).then(|| TrafficView {
+                tap: self.tap.clone(),
+                log: self.log.clone(),
+                ..TrafficView::default()
+            }),
             models_left_out: fresh.map_or(0, |polled| polled.left_out),
             notes,
         }

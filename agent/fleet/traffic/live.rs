@@ -1,0 +1,124 @@
+//! What passes by a target now, and the mailbox of what ended.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::sample::{Generation, Refusal};
+
+/// Ends that wait to be counted. They are taken at every scrape and every second; a server that is used by
+/// people ends a few requests a second, and the fastest tap some thousands.
+const MAX_WAITING: usize = 65_536;
+
+/// What passes by a target now, written by whoever carries it and read by the view. Writing waits for nothing
+/// but another end of the same target.
+#[derive(Debug, Default)]
+pub struct Live {
+    in_flight: AtomicI64,
+    decoding: AtomicI64,
+    pieces: AtomicU64,
+    connections: AtomicI64,
+    lost: AtomicU64,
+    refused: [AtomicU64; Refusal::ALL.len()],
+    ended: Mutex<Vec<Generation>>,
+}
+
+impl Live {
+    /// A request begins; it is in flight until the handle is dropped.
+    pub fn begin(self: &Arc<Live>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight { live: Arc::clone(self), decoding: false }
+    }
+
+    /// A connection is open until the handle is dropped.
+    pub fn connect(self: &Arc<Live>) -> Connected {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Connected(Arc::clone(self))
+    }
+
+    /// A generation ended.
+    pub fn end(&self, generation: Generation) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if ended.len() < MAX_WAITING {
+            ended.push(generation);
+        } else {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A request was answered by the tap itself.
+    pub fn refuse(&self, reason: Refusal) {
+        self.refused[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What ended since it was taken last.
+    #[allow(dead_code, reason = "ends are counted by the next change")]
+    pub(super) fn take(&self) -> Vec<Generation> {
+        std::mem::take(&mut self.ended.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Requests in flight: all, and those of which tokens have come.
+    pub fn in_flight(&self) -> (u64, u64) {
+        let read = |count: &AtomicI64| count.load(Ordering::Relaxed).max(0) as u64;
+        (read(&self.in_flight), read(&self.decoding))
+    }
+
+    /// Connections of clients.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    /// Pieces of answers so far, those in flight included.
+    pub fn pieces(&self) -> u64 {
+        self.pieces.load(Ordering::Relaxed)
+    }
+
+    /// Requests that the tap answered itself, in the order of [`Refusal::ALL`].
+    pub fn refused(&self) -> [u64; Refusal::ALL.len()] {
+        std::array::from_fn(|at| self.refused[at].load(Ordering::Relaxed))
+    }
+
+    /// Ends that were not kept, since too many waited.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+}
+
+/// One request in flight.
+#[derive(Debug)]
+pub struct InFlight {
+    live: Arc<Live>,
+    decoding: bool,
+}
+
+impl InFlight {
+    /// So many more pieces of its answer came.
+    pub fn pieces(&mut self, pieces: u32) {
+        if pieces == 0 {
+            return;
+        }
+        if !self.decoding {
+            self.decoding = true;
+            self.live.decoding.fetch_add(1, Ordering::Relaxed);
+        }
+        self.live.pieces.fetch_add(u64::from(pieces), Ordering::Relaxed);
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.live.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if self.decoding {
+            self.live.decoding.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// One open connection.
+#[derive(Debug)]
+pub struct Connected(Arc<Live>);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
