@@ -1,14 +1,20 @@
 //! Periodic work and servers: one place starts them, one stops them. Knows nothing of what it runs.
 
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
-use tokio_util::sync::CancellationToken;
+use tokio::runtime::{Builder, Handle};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+
+/// How long what was cut may take to fall: it is dropped where it runs, and what it tells when it is dropped is
+/// waited for.
+const FALL: Duration = Duration::from_secs(1);
 
 /// Work that comes back on a beat. It may keep state; one task owns it.
 pub trait Job: Send + 'static {
@@ -26,6 +32,14 @@ pub struct Jobs {
     stop: CancellationToken,
     cut: CancellationToken,
     on_panic: OnPanic,
+    /// The thread they run on. `None`: where they are started.
+    home: Option<Arc<Home>>,
+}
+
+/// A thread that runs jobs; it ends with the last handle on it.
+struct Home {
+    runtime: Handle,
+    _leave: DropGuard,
 }
 
 /// One running job; [`JobHandle::stop`] ends it before the others.
@@ -53,7 +67,30 @@ impl Jobs {
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
             on_panic,
+            home: None,
         }
+    }
+
+    /// The same set, to start jobs by that run on a new thread of this name: nothing that others do delays them.
+    ///
+    /// # Errors
+    /// The system gives no thread or no event queue.
+    pub fn on_thread(&self, name: &str) -> io::Result<Jobs> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let left = CancellationToken::new();
+        let home = Home { runtime: runtime.handle().clone(), _leave: left.clone().drop_guard() };
+        let (stop, tracker) = (self.stop.clone(), self.tracker.clone());
+        let run = move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = left.cancelled() => {}
+                    () = async { stop.cancelled().await; tracker.wait().await } => {}
+                }
+            });
+        };
+        // It is never joined: it ends when all jobs have, or when nobody can start one there any more.
+        drop(std::thread::Builder::new().name(name.to_owned()).spawn(run)?);
+        Ok(Jobs { home: Some(Arc::new(home)), ..self.clone() })
     }
 
     /// Runs `job` every `period`, the first time after `delay`. A beat that takes longer than the
@@ -102,6 +139,16 @@ impl Jobs {
         });
     }
 
+    /// Runs something that ends by itself, such as one connection. A panic ends it, and is reported under `name`.
+    pub fn run(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        let on_panic = self.on_panic.clone();
+        self.serve(async move {
+            if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+                on_panic(name);
+            }
+        });
+    }
+
     /// Completes when the jobs are told to stop.
     pub fn stopping(&self) -> CancellationToken {
         self.stop.clone()
@@ -119,11 +166,16 @@ impl Jobs {
         }
         let left = self.tracker.len();
         self.cut.cancel();
+        // All that is cut ends at its next await. One that has none is left to the end of the process.
+        drop(timeout(FALL, self.tracker.wait()).await);
         left
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        drop(self.tracker.spawn(work));
+        match &self.home {
+            Some(home) => drop(self.tracker.spawn_on(work, &home.runtime)),
+            None => drop(self.tracker.spawn(work)),
+        }
     }
 }
 

@@ -12,12 +12,14 @@ use url::Url;
 
 mod clients;
 mod error;
+mod hosts;
 mod reply;
 mod resolve;
 
 pub use clients::{Access, Clients};
 pub use error::HttpError;
 use error::classify;
+pub use hosts::{Hosts, machine_name};
 pub use reply::{Reply, excerpt};
 pub use resolve::Resolver;
 

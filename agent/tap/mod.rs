@@ -1,6 +1,15 @@
 //! The tap: a reverse proxy in front of a target that measures what its clients get. It changes no byte of a body,
 //! waits for none, keeps no text, and its worst failure is a missing measurement.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
 mod plan;
+mod serve;
 
 pub use plan::{Client, Limits, Network, Plan};
+pub use serve::serve;
+
+/// What a tap is told; a new one holds from the next request on.
+pub type SharedPlan = Arc<ArcSwap<Plan>>;

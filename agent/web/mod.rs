@@ -20,17 +20,15 @@ use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::fleet::Fleet;
+use crate::http::{Hosts, machine_name};
 
 pub mod auth;
 mod guard;
-mod hosts;
 pub mod page;
 mod ready;
 mod routes;
 pub mod tls;
 pub mod toolkit;
-
-use hosts::Hosts;
 
 /// The largest body that is taken. No route reads one; somebody may send one all the same.
 const BODY_LIMIT: usize = 1 << 20;
@@ -72,7 +70,7 @@ struct Site {
 
 /// The routes, with all that stands before them.
 pub fn router(web: Web) -> Router {
-    let hosts = Hosts::new(&web.allow_hosts, hosts::machine_name().as_deref());
+    let hosts = Hosts::new(&web.allow_hosts, machine_name().as_deref());
     let fleet = web.fleet.clone();
     let site = Arc::new(Site { web, hosts, was_ready: AtomicBool::new(false) });
     Router::new()

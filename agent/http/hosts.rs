@@ -6,14 +6,14 @@
 
 use std::net::IpAddr;
 
-use axum::http::uri::Authority;
+use http::uri::Authority;
 
 /// Where Linux tells the machine's name.
 const MACHINE_NAME: &str = "/proc/sys/kernel/hostname";
 
 /// The names that are let in.
 #[derive(Debug, Default)]
-pub(super) struct Hosts {
+pub struct Hosts {
     exact: Vec<String>,
     /// Each with its leading dot.
     below: Vec<String>,
@@ -21,7 +21,7 @@ pub(super) struct Hosts {
 
 impl Hosts {
     /// The names of the config, exact or as `*.suffix`, and the machine's own.
-    pub(super) fn new(allowed: &[String], machine: Option<&str>) -> Hosts {
+    pub fn new(allowed: &[String], machine: Option<&str>) -> Hosts {
         let mut hosts = Hosts::default();
         for entry in allowed.iter().map(String::as_str).chain(machine) {
             match entry.strip_prefix("*.") {
@@ -35,7 +35,7 @@ impl Hosts {
     /// Whether a request may name the agent so: a `Host` header, with or without a port.
     ///
     /// An address is safe: a browser that was led here by a name sends the name.
-    pub(super) fn allows(&self, header: &str) -> bool {
+    pub fn allows(&self, header: &str) -> bool {
         let Some(host) = host_of(header) else { return false };
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         if bare.parse::<IpAddr>().is_ok() {
@@ -50,7 +50,7 @@ impl Hosts {
 }
 
 /// The machine's own name, where the system tells it.
-pub(super) fn machine_name() -> Option<String> {
+pub fn machine_name() -> Option<String> {
     let name = std::fs::read_to_string(MACHINE_NAME).ok()?;
     let name = name.trim();
     (!name.is_empty()).then(|| name.to_owned())
