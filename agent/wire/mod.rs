@@ -2,5 +2,7 @@
 
 pub mod exposition;
 mod meter;
+mod paths;
 
 pub use meter::{Close, Head, Meter, Progress};
+pub use paths::dialect_of;
