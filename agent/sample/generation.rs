@@ -60,11 +60,13 @@ pub enum Dialect {
     AnthropicMessages,
     /// LM Studio's `/api/v1/chat`.
     LmStudioChat,
+    /// An answer with text, of which a log tells no path.
+    Unknown,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Dialect; 12] = [
+    pub const ALL: [Dialect; 13] = [
         Self::OllamaGenerate,
         Self::OllamaChat,
         Self::OllamaEmbed,
@@ -77,6 +79,7 @@ impl Dialect {
         Self::LlamaCppEmbedding,
         Self::AnthropicMessages,
         Self::LmStudioChat,
+        Self::Unknown,
     ];
 
     /// Its name in labels.
@@ -94,6 +97,7 @@ impl Dialect {
             Self::LlamaCppEmbedding => "llama_cpp_embedding",
             Self::AnthropicMessages => "anthropic_messages",
             Self::LmStudioChat => "lm_studio_chat",
+            Self::Unknown => "unknown",
         }
     }
 
@@ -145,6 +149,9 @@ pub struct Generation {
     pub added: Option<Duration>,
     /// Why it was not measured to its end, if it was not: then what is told here is what was seen until then.
     pub fault: Option<MeterFault>,
+    /// These are only the tokens and times that a server told of one request, and cannot be said of which: it is
+    /// told by another of these, without them. To be counted as tokens, not as a request.
+    pub loose: bool,
 }
 
 impl Generation {
@@ -169,6 +176,7 @@ impl Generation {
             client: None,
             added: None,
             fault: None,
+            loose: false,
         }
     }
 }
