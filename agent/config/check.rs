@@ -1,15 +1,18 @@
 //! What the keys mean: a typed config in, the checked one out, every fault told.
 
-use std::collections::BTreeMap;
 use std::fs::File;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use secrecy::SecretString;
+
+use super::addresses::Addresses;
 use super::error::{Faults, quoted};
 use super::raw::{Raw, RawBeat};
 use super::read::At;
-use super::{Config, duration, targets};
+use super::taps::{self, RawTraffic};
+use super::{Config, clients, duration, files, slos, targets};
 
 /// A beat shorter than this would be a load on what is watched.
 const SHORTEST_BEAT: Duration = Duration::from_secs(1);
@@ -38,16 +41,21 @@ pub(super) struct Beat {
 }
 
 /// The config that was meant. Of use only if no fault was added.
-pub(super) fn config(raw: Raw, file: &Path, faults: &mut Faults) -> Config {
+pub(super) fn config(mut raw: Raw, file: &Path, faults: &mut Faults) -> Config {
     let folder = file.parent().unwrap_or(Path::new("")).to_owned();
     let mut check = Check { faults, folder };
     let default = Config::default();
     let beat = Beat { every: default.every, timeout: default.timeout, hung_after: default.hung_after };
     let beat = check.beat(&raw.beat, beat);
     let no_targets = raw.targets.is_empty();
+    let mut addresses = Addresses::default();
+    let listen = addresses.listen(raw.listen.as_deref(), default.listen, &mut check);
+    let traffic = raw.targets.iter_mut().map(RawTraffic::of).collect();
+    let targets = targets::all(raw.targets, beat, &mut check);
+    let (taps, logs) = taps::all(traffic, &targets, &mut addresses, &mut check);
     Config {
         file: Some(file.to_owned()),
-        listen: raw.listen.map_or(default.listen, |listen| check.listen(&listen)),
+        listen,
         allow_hosts: check.allow_hosts(&raw.allow_hosts),
         web_config_file: raw.web_config_file.and_then(|at| check.readable(&at)),
         discover: raw.discover.map_or(no_targets, |at| at.value),
@@ -65,13 +73,23 @@ pub(super) fn config(raw: Raw, file: &Path, faults: &mut Faults) -> Config {
         paths: check.paths(raw.paths, default.paths),
         host_every: check.at_least(raw.host.every.as_ref(), default.host_every, SHORTEST_BEAT),
         model_folders: check.model_folders(&raw.host.model_folders),
-        targets: targets::all(raw.targets, beat, &mut check),
+        tap_limits: taps::limits(&raw.tap, &mut check),
+        clients: clients::all(raw.clients, &mut check),
+        slos: slos::all(raw.slos, &targets, &mut check),
+        taps,
+        logs,
+        targets,
     }
 }
 
 impl Check<'_> {
     pub(super) fn fault<T>(&mut self, at: &At<T>, problem: impl Into<String>) {
         self.faults.add(at.line, at.path.clone(), problem);
+    }
+
+    /// The folder of the file.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A path of the file, relative to its folder.
@@ -122,35 +140,6 @@ impl Check<'_> {
         }
     }
 
-    fn listen(&mut self, raw: &[At<String>]) -> Vec<SocketAddr> {
-        let mut known: BTreeMap<SocketAddr, &At<String>> = BTreeMap::new();
-        let mut addresses = Vec::new();
-        for at in raw {
-            let Ok(address) = at.value.parse::<SocketAddr>() else {
-                let problem = format!(
-                    "{} is no address, expected ip:port such as 127.0.0.1:10434, 0.0.0.0:10434 or [::1]:10434",
-                    quoted(&at.value)
-                );
-                self.fault(at, problem);
-                continue;
-            };
-            // Port 0 is another port each time.
-            let same = known.iter().find(|(other, _)| address.port() != 0 && overlap(**other, address));
-            if let Some((other, first)) = same {
-                let problem = if *other == address {
-                    format!("{address} is given twice, first at line {}", first.line)
-                } else {
-                    format!("{address} cannot be bound beside {other} (line {})", first.line)
-                };
-                self.fault(at, problem);
-                continue;
-            }
-            known.insert(address, at);
-            addresses.push(address);
-        }
-        addresses
-    }
-
     fn allow_hosts(&mut self, raw: &[At<String>]) -> Vec<String> {
         let mut hosts = Vec::new();
         for at in raw {
@@ -165,6 +154,25 @@ impl Check<'_> {
             }
         }
         hosts
+    }
+
+    /// A token in place, or in a file.
+    pub(super) fn token(
+        &mut self,
+        token: Option<&At<String>>,
+        token_file: Option<&At<String>>,
+    ) -> Option<SecretString> {
+        if let (Some(_), Some(file)) = (token, token_file) {
+            self.fault(file, "token is given too: leave one out");
+        }
+        if let Some(at) = token {
+            if let Err(problem) = files::check_token(&at.value) {
+                self.fault(at, problem);
+            }
+            return Some(at.value.clone().into());
+        }
+        let at = token_file?;
+        files::token(&self.resolve(&at.value)).map_err(|problem| self.fault(at, problem)).ok()
     }
 
     fn max_models(&mut self, at: &At<u64>) -> usize {
@@ -212,14 +220,6 @@ impl Check<'_> {
         }
         Some(if at.value.contains('/') { self.resolve(&at.value) } else { PathBuf::from(&at.value) })
     }
-}
-
-/// Whether two listeners cannot both be bound.
-fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
-    let wildcard = |ip: IpAddr| ip.is_unspecified();
-    a.port() == b.port()
-        && a.is_ipv4() == b.is_ipv4()
-        && (a.ip() == b.ip() || wildcard(a.ip()) || wildcard(b.ip()))
 }
 
 /// A name, or an address, with or without a port.

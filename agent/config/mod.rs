@@ -6,19 +6,28 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use crate::fleet::ExpectedGpus;
+use crate::fleet::Slo;
 use crate::gpus::kernel_log::Place;
+use crate::logs::LogPlace;
 use crate::servers::Target;
+use crate::tap::{Client, Limits};
 
+mod addresses;
 mod check;
+mod clients;
 mod duration;
 mod error;
 mod files;
 mod machine;
+mod names;
 mod nearest;
 mod parse;
 mod raw;
+mod raw_tap;
 mod read;
 pub mod size;
+mod slos;
+mod taps;
 mod targets;
 
 pub use error::ConfigError;
@@ -72,6 +81,34 @@ pub struct Config {
     pub model_folders: Vec<PathBuf>,
     /// The targets named.
     pub targets: Vec<Target>,
+    /// The taps: which targets have one, and where.
+    pub taps: Vec<Tap>,
+    /// What each tap may take, and how long it waits.
+    pub tap_limits: Limits,
+    /// The clients that have a name.
+    pub clients: Vec<Client>,
+    /// What is promised of requests.
+    pub slos: Vec<Slo>,
+    /// The logs that are followed.
+    pub logs: Vec<LogTail>,
+}
+
+/// A tap: whose clients are measured, and where they connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tap {
+    /// The target's name.
+    pub target: String,
+    /// Where it listens.
+    pub listen: Vec<SocketAddr>,
+}
+
+/// A log that is followed, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogTail {
+    /// The target's name.
+    pub target: String,
+    /// Where it is.
+    pub place: LogPlace,
 }
 
 /// Where the kernel tells what it knows: other places in a container that has the host's mounted.
@@ -137,6 +174,11 @@ impl Default for Config {
             host_every: Duration::from_secs(15),
             model_folders: Vec::new(),
             targets: Vec::new(),
+            taps: Vec::new(),
+            tap_limits: Limits::default(),
+            clients: Vec::new(),
+            slos: Vec::new(),
+            logs: Vec::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The config as it is typed: the keys there are, each with its place. What they mean is decided
 //! in `check` and `targets`. Pure.
 
+use super::raw_tap::{RawClient, RawSlo, RawTap};
 use super::read::{At, NumberOrStrings, Section};
 
 /// The whole file.
@@ -17,6 +18,9 @@ pub(super) struct Raw {
     pub(super) gpu: RawGpu,
     pub(super) paths: RawPaths,
     pub(super) host: RawHost,
+    pub(super) tap: RawTap,
+    pub(super) clients: Vec<RawClient>,
+    pub(super) slos: Vec<RawSlo>,
     pub(super) targets: Vec<RawTarget>,
 }
 
@@ -66,6 +70,8 @@ pub(super) struct RawTarget {
     pub(super) ca_file: Option<At<String>>,
     pub(super) beat: RawBeat,
     pub(super) sleeps: Option<At<bool>>,
+    pub(super) tap: Vec<At<String>>,
+    pub(super) log: Option<At<String>>,
 }
 
 impl Raw {
@@ -83,6 +89,9 @@ impl Raw {
             gpu: section.table("gpu", RawGpu::read).unwrap_or_default(),
             paths: section.table("paths", RawPaths::read).unwrap_or_default(),
             host: section.table("host", RawHost::read).unwrap_or_default(),
+            tap: section.table("tap", RawTap::read).unwrap_or_default(),
+            clients: section.tables("client", RawClient::read),
+            slos: section.tables("slo", RawSlo::read),
             targets: section.tables("target", RawTarget::read),
         }
     }
@@ -132,11 +141,10 @@ impl RawTarget {
     fn read(section: &mut Section<'_>) -> RawTarget {
         let (name, kind, url) = (section.string("name"), section.string("kind"), section.string("url"));
         let read = [("name", name.is_some()), ("kind", kind.is_some()), ("url", url.is_some())];
-        let faulty = read.into_iter().filter(|(key, read)| !read && section.has(key)).map(|(key, _)| key);
         RawTarget {
             path: section.path.clone(),
             line: section.line,
-            faulty: faulty.collect(),
+            faulty: section.faulty(&read),
             name,
             kind,
             url,
@@ -146,6 +154,8 @@ impl RawTarget {
             ca_file: section.string("ca_file"),
             beat: RawBeat::read(section),
             sleeps: section.boolean("sleeps"),
+            tap: section.strings("tap").unwrap_or_default(),
+            log: section.string("log"),
         }
     }
 }

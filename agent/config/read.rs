@@ -57,6 +57,11 @@ impl<'a> Section<'a> {
         self.table.contains_key(key)
     }
 
+    /// Of keys that were read or not: those that stand there all the same, so that their fault is told already.
+    pub(super) fn faulty(&self, read: &[(&'static str, bool)]) -> Vec<&'static str> {
+        read.iter().filter(|(key, read)| !read && self.has(key)).map(|(key, _)| *key).collect()
+    }
+
     /// A string.
     pub(super) fn string(&mut self, key: &'static str) -> Option<At<String>> {
         self.typed(key, "a string", |value| value.as_str().map(str::to_owned))

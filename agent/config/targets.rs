@@ -9,34 +9,25 @@ use url::Url;
 use super::check::{Beat, Check};
 use super::error::quoted;
 use super::files;
+use super::names::Names;
 use super::nearest::nearest;
 use super::raw::RawTarget;
 use super::read::At;
-use crate::fleet::label;
 use crate::servers::{KINDS, Kind, Target, kind};
 
 /// The kind that is to be found out.
 const AUTO: &str = "auto";
 
-/// The longest name: it stands in every series and every row of a table.
-const NAME_BYTES: usize = 100;
-
 /// The targets, in the file's order. Those with faults are left out; the faults are told.
 pub(super) fn all(raw: Vec<RawTarget>, beat: Beat, check: &mut Check<'_>) -> Vec<Target> {
-    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    let mut names = Names::default();
     let mut addresses: BTreeMap<String, (String, usize)> = BTreeMap::new();
     let mut targets = Vec::new();
     for raw in raw {
-        if let Some(at) = &raw.name {
-            match names.get(&at.value) {
-                Some(first) => {
-                    check.fault(at, format!("{} is used twice, first at line {first}", quoted(&at.value)));
-                }
-                None => drop(names.insert(at.value.clone(), at.line)),
-            }
-        }
+        let place = (raw.path.as_str(), raw.line, raw.faulty.contains(&"name"));
+        let name = names.take(raw.name.as_ref(), place, check);
         let (path, line) = (raw.path.clone(), raw.url.as_ref().map_or(raw.line, |at| at.line));
-        let Some(target) = one(raw, beat, check) else { continue };
+        let Some(target) = one(raw, name, beat, check) else { continue };
         let address = target.url.as_str().trim_end_matches('/').to_owned();
         match addresses.get(&address) {
             Some((first, at)) => {
@@ -50,12 +41,11 @@ pub(super) fn all(raw: Vec<RawTarget>, beat: Beat, check: &mut Check<'_>) -> Vec
     targets
 }
 
-fn one(raw: RawTarget, beat: Beat, check: &mut Check<'_>) -> Option<Target> {
-    let name = name(&raw, check);
+fn one(raw: RawTarget, name: Option<String>, beat: Beat, check: &mut Check<'_>) -> Option<Target> {
     let kind = which(&raw, check);
     let url = address(&raw, kind, check);
     let own = check.beat(&raw.beat, beat);
-    let token = token(&raw, check);
+    let token = check.token(raw.token.as_ref(), raw.token_file.as_ref());
     let headers = headers(&raw, check);
     let ca_pem = raw.ca_file.as_ref().and_then(|at| {
         let pem = files::certificates(&check.resolve(&at.value));
@@ -72,27 +62,6 @@ fn one(raw: RawTarget, beat: Beat, check: &mut Check<'_>) -> Option<Target> {
         sleeps: raw.sleeps.map(|at| at.value),
         ..Target::new(name.unwrap_or_default(), url?)
     })
-}
-
-fn name(raw: &RawTarget, check: &mut Check<'_>) -> Option<String> {
-    let Some(at) = &raw.name else {
-        if !raw.faulty.contains(&"name") {
-            check.faults.add(
-                raw.line,
-                format!("{}.name", raw.path),
-                "missing: it is the label of all that is measured",
-            );
-        }
-        return None;
-    };
-    if at.value.trim().is_empty() {
-        check.fault(at, "empty");
-    } else if at.value.len() > NAME_BYTES {
-        check.fault(at, format!("{} is longer than {NAME_BYTES} bytes", quoted(&at.value)));
-    } else if label(&at.value) != at.value {
-        check.fault(at, format!("{} has control characters", quoted(&at.value)));
-    }
-    Some(at.value.clone())
 }
 
 /// The kind: `Some(None)` is to be found out, `None` is a fault.
@@ -163,20 +132,6 @@ fn parse_url(text: &str) -> Result<Url, String> {
         return Err("has a fragment (from # on): leave it out".into());
     }
     Ok(url)
-}
-
-fn token(raw: &RawTarget, check: &mut Check<'_>) -> Option<SecretString> {
-    if let (Some(_), Some(file)) = (&raw.token, &raw.token_file) {
-        check.fault(file, "token is given too: leave one out");
-    }
-    if let Some(at) = &raw.token {
-        if let Err(problem) = files::check_token(&at.value) {
-            check.fault(at, problem);
-        }
-        return Some(at.value.clone().into());
-    }
-    let at = raw.token_file.as_ref()?;
-    files::token(&check.resolve(&at.value)).map_err(|problem| check.fault(at, problem)).ok()
 }
 
 fn headers(raw: &RawTarget, check: &mut Check<'_>) -> Vec<(String, SecretString)> {

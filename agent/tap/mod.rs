@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+mod network;
 mod plan;
 mod serve;
 
-pub use plan::{Client, Limits, Network, Plan};
+pub use network::Network;
+pub use plan::{Client, Limits, Plan};
 pub use serve::serve;
 
 /// What a tap is told; a new one holds from the next request on.

@@ -1,12 +1,12 @@
 //! What a tap is told: a plain value, swapped whole by a reload while streams go on.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
+use super::Network;
 use crate::fleet::Live;
 
 /// What one tap is told.
@@ -73,11 +73,9 @@ pub struct Client {
     pub networks: Vec<Network>,
 }
 
-/// Addresses that share their first bits, such as `10.0.0.0/8`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    /// An address in it.
-    pub address: IpAddr,
-    /// How many bits are shared.
-    pub bits: u8,
+impl PartialEq for Client {
+    fn eq(&self, other: &Client) -> bool {
+        let token = |client: &Client| client.token.as_ref().map(|token| token.expose_secret().to_owned());
+        (&self.name, &self.networks, token(self)) == (&other.name, &other.networks, token(other))
+    }
 }
