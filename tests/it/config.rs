@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use opsagent::config::{Config, EXAMPLE};
+use opsagent::fleet::Slo;
+use opsagent::tap::{Client, Limits};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
@@ -100,6 +102,49 @@ fn a_good_file_means_what_it_says() {
 }
 
 #[test]
+fn taps_their_clients_and_what_is_promised_mean_what_they_say() {
+    let config = Config::load(Some(&folder().join("good.toml"))).unwrap();
+    let seconds = Duration::from_secs;
+    let taps: Vec<String> =
+        config.taps.iter().map(|tap| format!("{}: {:?}", tap.target, tap.listen)).collect();
+    assert_eq!(taps, ["box ✓: [127.0.0.1:11435]", "in place: [127.0.0.1:8081, 0.0.0.0:8082]"]);
+    let limits = Limits {
+        connections: 2000,
+        head_bytes: 16 << 10,
+        body_bytes: Some(100 << 20),
+        connect: seconds(2),
+        first_byte: seconds(1800),
+        idle: seconds(60),
+        forwarded: true,
+    };
+    assert_eq!(config.tap_limits, limits);
+    let logs: Vec<String> = config.logs.iter().map(|log| format!("{}: {}", log.target, log.place)).collect();
+    let file = folder().join("logs/server.log");
+    let expected = [format!("box ✓: {}", file.display()), "in place: journal of llama@7b.service".into()];
+    assert_eq!(logs, expected);
+
+    let [office, build, notebook] = &config.clients[..] else { panic!("{:?}", config.clients) };
+    let networks: Vec<String> = office.networks.iter().map(ToString::to_string).collect();
+    assert_eq!((office.name.as_str(), office.token.is_none()), ("office", true));
+    assert_eq!(networks, ["10.0.0.0/8", "fd00::/8"]);
+    let token = |client: &Client| client.token.as_ref().map(|token| token.expose_secret().to_owned());
+    assert_eq!(token(build).as_deref(), Some("sk-secret-of-the-file"));
+    assert_eq!((build.networks.len(), build.networks[0].to_string().as_str()), (1, "10.1.2.3/32"));
+    assert_eq!((token(notebook).as_deref(), notebook.networks.len()), (Some("sk-secret-of-a-client"), 0));
+
+    let chat = Slo {
+        name: "chat".into(),
+        targets: vec!["box ✓".into(), "in place".into()],
+        models: vec!["llama3.2:3b".into()],
+        time_to_first_token: Some(seconds(2)),
+        time_per_output_token: Some(Duration::from_millis(50)),
+        duration: Some(seconds(60)),
+    };
+    let all = Slo { name: "all".into(), duration: Some(seconds(600)), ..Slo::default() };
+    assert_eq!(config.slos, [chat, all]);
+}
+
+#[test]
 fn one_named_target_is_enough_and_ends_the_looking_around() {
     let config = Config::load(Some(&folder().join("minimal.toml"))).unwrap();
     assert_eq!(config.targets[0].url.as_str(), "http://127.0.0.1:11434/");
@@ -174,7 +219,9 @@ fn one_newline_at_the_end_of_a_token_file_is_no_part_of_the_token() {
 /// The example with each commented key in force, and the files that it names.
 fn uncommented(folder: &Path) -> String {
     let ca = fs::read(self::folder().join("files/ca.pem")).unwrap();
-    for (name, content) in [("web.yml", &b"{}"[..]), ("box.token", b"token\n"), ("ca.pem", &ca)] {
+    for (name, content) in
+        [("web.yml", &b"{}"[..]), ("box.token", b"token\n"), ("build.token", b"other\n"), ("ca.pem", &ca)]
+    {
         fs::write(folder.join(name), content).unwrap();
     }
     // A key follows its `#` at once, prose after a space.
@@ -208,33 +255,38 @@ fn the_example_with_every_key_uncommented_is_a_good_config_of_the_defaults() {
         (&config.listen, config.discover, config.max_models),
         (&default.listen, true, default.max_models)
     );
+    let limits = Limits { body_bytes: config.tap_limits.body_bytes, ..default.tap_limits };
+    assert_eq!(config.tap_limits, limits, "the size of a body has no default to show");
 }
 
 #[test]
 fn the_example_names_each_key_that_is_known() {
     // A table with one unknown key in each section makes the reader list what it knows there.
-    let text = "zz = 1\n[gpu]\nzz = 1\n[paths]\nzz = 1\n[host]\nzz = 1\n[[target]]\nzz = 1\nname = \"x\"\nkind = \"ollama\"\n";
+    let text = "zz = 1\n[gpu]\nzz = 1\n[paths]\nzz = 1\n[host]\nzz = 1\n[tap]\nzz = 1\n[[client]]\nzz = 1\n[[slo]]\nzz = 1\n[[target]]\nzz = 1\nname = \"x\"\nkind = \"ollama\"\n";
     let faults = Config::parse(Path::new("x.toml"), text).unwrap_err();
     let folder = tempfile::tempdir().unwrap();
     let example = uncommented(folder.path());
     let document: toml::Table = example.parse().unwrap();
-    let target: BTreeSet<&str> = document["target"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .flat_map(|target| target.as_table().unwrap().keys().map(String::as_str))
-        .collect();
+    let all_of = |name: &str| -> BTreeSet<String> {
+        let tables = document[name].as_array().unwrap().iter().map(|table| table.as_table().unwrap());
+        tables.flat_map(|table| table.keys().cloned()).collect()
+    };
+    let table =
+        |name: &str| -> BTreeSet<String> { document[name].as_table().unwrap().keys().cloned().collect() };
     let sections = [
-        ("zz", document.keys().map(String::as_str).collect()),
-        ("gpu.zz", document["gpu"].as_table().unwrap().keys().map(String::as_str).collect()),
-        ("paths.zz", document["paths"].as_table().unwrap().keys().map(String::as_str).collect()),
-        ("host.zz", document["host"].as_table().unwrap().keys().map(String::as_str).collect()),
-        ("target[0].zz", target),
+        ("zz", document.keys().cloned().collect()),
+        ("gpu.zz", table("gpu")),
+        ("paths.zz", table("paths")),
+        ("host.zz", table("host")),
+        ("tap.zz", table("tap")),
+        ("client[0].zz", all_of("client")),
+        ("slo[0].zz", all_of("slo")),
+        ("target[0].zz", all_of("target")),
     ];
     for (path, in_example) in sections {
         let fault = faults.iter().find(|fault| fault.path == path).unwrap();
         let (_, known) = fault.problem.split_once("known here: ").unwrap();
-        let known: BTreeSet<&str> = known.split(", ").collect();
+        let known: BTreeSet<String> = known.split(", ").map(str::to_owned).collect();
         assert_eq!(known, in_example, "{path}");
     }
 }
@@ -249,7 +301,7 @@ proptest! {
     }
 
     #[test]
-    fn a_good_file_with_a_piece_cut_out_or_doubled_is_read_or_refused(at in 0_usize..900, length in 0_usize..60, twice: bool) {
+    fn a_good_file_with_a_piece_cut_out_or_doubled_is_read_or_refused(at in 0_usize..1800, length in 0_usize..60, twice: bool) {
         let text = fs::read_to_string(folder().join("good.toml")).unwrap();
         let cut: String = text.chars().skip(at).take(length).collect();
         let head: String = text.chars().take(at).collect();
