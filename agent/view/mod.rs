@@ -28,6 +28,7 @@ pub use host::{
 };
 pub use merge::merge;
 pub use room::{PROCESS_BYTES, headroom};
+pub use traffic::words as traffic_words;
 pub use traffic::{LogTailView, Quantiles, SloView, TapView, TrafficView};
 
 /// Grows when a field changes its meaning or goes; a new field does not change it.

@@ -3,9 +3,12 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub mod words;
+
 /// What passes by a target. Rates and quantiles are over [`TrafficView::window_seconds`], exact, of warm requests
 /// with text (no embeddings); what no request told is `null`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TrafficView {
     /// The proxy in front of it, where the config asks for one.
     pub tap: Option<TapView>,

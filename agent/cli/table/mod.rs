@@ -11,6 +11,7 @@ mod gpu;
 mod host;
 mod summary;
 mod target;
+mod traffic;
 
 /// Places that discovery tried which are shown when it found nothing.
 const SHOWN_PLACES: usize = 12;

@@ -4,6 +4,7 @@ use super::Lost;
 use crate::cli::{style, text, words};
 use crate::gpus::words as words_of;
 use crate::sample::{NoteLevel, ServerState};
+use crate::view::traffic_words::number;
 use crate::view::{BackendView, CardView, Health, HostView, TargetView, View};
 
 /// Targets named in the line; the table has all.
@@ -131,7 +132,22 @@ fn fine(view: &View) -> String {
     });
     let cards =
         (!view.gpus.cards.is_empty()).then(|| format!(", {}", words::count(view.gpus.cards.len(), "GPU")));
-    format!("{up} up{}{}", models.unwrap_or_default(), cards.unwrap_or_default())
+    let traffic = under_way(view).map(|traffic| format!(", {traffic}"));
+    format!(
+        "{up} up{}{}{}",
+        models.unwrap_or_default(),
+        cards.unwrap_or_default(),
+        traffic.unwrap_or_default()
+    )
+}
+
+/// `3 requests in flight at 71.3 tokens/s`, over all targets that have a tap.
+fn under_way(view: &View) -> Option<String> {
+    let traffic = || view.targets.iter().filter_map(|target| target.traffic.as_ref());
+    let in_flight = traffic().filter_map(|traffic| traffic.in_flight).reduce(u64::saturating_add)?;
+    let rate: f64 = traffic().filter_map(|traffic| traffic.output_tokens_per_second).sum();
+    let rate = (in_flight > 0 && rate > 0.0).then(|| format!(" at {} tokens/s", number(rate)));
+    Some(format!("{} in flight{}", words::count(in_flight as usize, "request"), rate.unwrap_or_default()))
 }
 
 /// `2 of 3 targets are down: a (why), b (why)`; `of_all`: of how many, if that was not said yet.

@@ -3,8 +3,9 @@
 use opsagent::cli::table::{Lost, render};
 use opsagent::cli::text::width;
 use opsagent::http::HttpError;
-use opsagent::view::{BackendView, GpusView};
-use serde_json::json;
+use opsagent::sample::Note;
+use opsagent::view::{BackendView, GpusView, TrafficView};
+use serde_json::{Value, json};
 
 use super::fake::Agent;
 use super::{golden, plain, rich, rich_view, run, view_of};
@@ -75,6 +76,14 @@ fn hostile_names_break_no_screen() {
                 model.name.clone_from(&name);
             }
         }
+        for traffic in view.targets.iter_mut().filter_map(|target| target.traffic.as_mut()) {
+            if let Some(tap) = &mut traffic.tap {
+                (tap.listen, tap.error) = (name.clone(), tap.error.as_ref().map(|_| name.clone()));
+            }
+            traffic.log.iter_mut().for_each(|log| log.place.clone_from(&name));
+            traffic.slos.iter_mut().for_each(|slo| slo.name.clone_from(&name));
+            traffic.failures.iter_mut().for_each(|failure| failure.0.clone_from(&name));
+        }
         view.gpus.cards[0].told.name = Some(name.clone());
         let host = &mut view.hosts[0];
         (host.name, host.folders[0].folder) = (Some(name.clone()), name.clone());
@@ -84,7 +93,7 @@ fn hostile_names_break_no_screen() {
         for columns in [30, 60, 80, 120] {
             let table = plain(&render(&view, &lost, columns));
             let lines = table.lines().count();
-            assert!(columns < 60 || lines < 150, "{lines} lines in {columns}");
+            assert!(columns < 60 || lines < 180, "{lines} lines in {columns}");
             for line in table.lines() {
                 assert!(width(line) <= columns, "{columns}: {line:?}");
                 let bad = |c: char| {
@@ -94,6 +103,63 @@ fn hostile_names_break_no_screen() {
             }
         }
     }
+}
+
+#[test]
+fn traffic_takes_one_line_where_nobody_asks_two_where_all_is_well_and_more_only_for_what_is_odd() {
+    let lines = |change: &dyn Fn(&mut TrafficView)| {
+        let mut view = rich_view();
+        view.targets.retain(|target| target.name == "ollama");
+        let target = &mut view.targets[0];
+        target.notes.clear();
+        change(target.traffic.as_mut().unwrap());
+        let table = plain(&render(&view, &[], 80));
+        let own = table.lines().skip_while(|line| !line.starts_with("  traffic"));
+        own.take_while(|line| !line.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let well = |traffic: &mut TrafficView| {
+        (traffic.failures, traffic.slos) = (Vec::new(), Vec::new());
+        (traffic.cold, traffic.cancelled, traffic.truncated) = (0, 0, 0);
+        traffic.longest_gap_seconds = Some(0.2);
+    };
+    assert_eq!(
+        lines(&well),
+        [
+            "  traffic  3 in flight, 2 decoding; 71.3 tokens/s in all (tap 127.0.0.1:11435)",
+            "  5 min    48 requests; TTFT p50 424 ms, p95 1.83 s; 38.3 tokens/s per reader",
+        ]
+    );
+    let idle = |traffic: &mut TrafficView| {
+        well(traffic);
+        (traffic.in_flight, traffic.requests, traffic.last_end_at) = (Some(0), 0, None);
+    };
+    assert_eq!(lines(&idle), ["  traffic  no requests in 5 min (tap 127.0.0.1:11435)"]);
+    assert_eq!(lines(&|_| ()).len(), 5);
+}
+
+#[test]
+fn a_wide_screen_tells_more_of_the_last_minutes_and_a_note_that_says_why_is_not_said_twice() {
+    let wide = plain(&render(&rich_view(), &[], 160));
+    assert!(wide.contains("; duration p50 5.41 s, p95 19.7 s; TPOT p50 26.1 ms, p95 40.2 ms"), "{wide}");
+    let mut view = rich_view();
+    let vllm = view.targets.iter_mut().find(|target| target.name == "vllm").unwrap();
+    let why = "the tap cannot listen at 0.0.0.0:8001: the address is in use";
+    vllm.notes.push(Note::warning("tap_not_listening", why, None::<&str>));
+    let table = plain(&render(&view, &[], 80));
+    assert_eq!(table.matches("the address is in use").count(), 1, "{table}");
+}
+
+#[test]
+fn the_head_of_a_table_that_is_well_says_how_much_is_under_way() {
+    let mut view = view_of(&["ollama"]);
+    view["targets"][0]["notes"] = json!([]);
+    let head =
+        |view: &Value| run(&["status", &Agent::with_view(view).url()]).1.lines().next().unwrap().to_owned();
+    assert!(head(&view).ends_with(", 3 requests in flight at 71.3 tokens/s"), "{}", head(&view));
+    view["targets"][0]["traffic"]["in_flight"] = 0.into();
+    assert!(head(&view).ends_with(", 0 requests in flight"), "{}", head(&view));
+    view["targets"][0]["traffic"] = Value::Null;
+    assert!(!head(&view).contains("in flight"));
 }
 
 #[test]
