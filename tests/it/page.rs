@@ -75,6 +75,12 @@ fn names_that_servers_tell_stay_text() {
             note.text = hostile.into();
             note.remedy = Some(hostile.into());
         }
+        if let Some(traffic) = &mut target.traffic {
+            traffic.tap.iter_mut().for_each(|tap| tap.listen = hostile.into());
+            traffic.log.iter_mut().for_each(|log| log.place = hostile.into());
+            traffic.slos.iter_mut().for_each(|slo| slo.name = hostile.into());
+            traffic.failures.iter_mut().for_each(|failure| failure.0 = hostile.into());
+        }
     }
     view.discovery.tried[0].outcome = hostile.into();
     view.agent.config_errors = vec![hostile.into()];
@@ -139,6 +145,66 @@ fn an_ill_gpu_says_what_is_wrong_and_what_to_do() {
     assert!(order.is_sorted(), "the ill ones first: {order:?}");
     let server = page.split_once("id=\"s-box\"").unwrap().1;
     assert!(server.contains("GPU memory of its processes</dt><dd>65 GiB on 2 GPUs<"));
+}
+
+/// The block of a server's traffic.
+fn traffic_of(page: &str, server: &str) -> String {
+    let (_, rest) = page.split_once(&format!("id=\"s-{server}-traffic\"")).unwrap();
+    rest.split_once("</section>").unwrap().0.to_owned()
+}
+
+#[test]
+fn live_traffic_stands_with_its_server_in_numbers_that_can_be_compared() {
+    let page = render(&page_view());
+    let busy = traffic_of(&page, "box");
+    for (title, value) in [
+        ("In flight", "<strong>3</strong><span class=\"about\">2 decoding<"),
+        ("Tokens/s in all", "<strong>71.3</strong>"),
+        ("Time to first token, p50", "<strong>424 ms</strong><span class=\"about\">p95 1.83 s<"),
+        ("Tokens/s per reader", "<strong>38.3</strong><span class=\"about\">26.1 ms a token<"),
+        ("Failed", "<strong class=\"bad\">3</strong><span class=\"about\">2 overloaded, 1 reset<"),
+        ("Time per output token", "p50 26.1 ms, p95 40.2 ms, max 91.3 ms"),
+        ("Longest stall", "4.20 s"),
+        ("Cold starts", "1"),
+        ("Cancelled", "2"),
+        ("Truncated", "1"),
+        ("SLO <bdi>chat</bdi> met", "43 of 46"),
+    ] {
+        assert!(busy.contains(&format!("<dt>{title}</dt><dd")), "{title}: {busy}");
+        assert!(busy.contains(value), "{title}: {value}: {busy}");
+    }
+    assert!(busy.contains("tap 127.0.0.1:11435"), "who saw it: {busy}");
+    assert!(
+        !busy.contains("NaN") && page.contains("<td data-label=\"Live traffic\" class=\"num\">3 in flight")
+    );
+}
+
+#[test]
+fn a_tap_without_requests_is_calm_and_one_that_cannot_listen_says_why() {
+    let page = render(&page_view());
+    let idle = traffic_of(&page, "llama");
+    assert!(
+        idle.contains("No requests in 5 min, the last ended 2 h ago.") && !idle.contains("<dl"),
+        "{idle}"
+    );
+    let blind = traffic_of(&page, "stuck");
+    assert!(blind.contains("The tap does not listen at 0.0.0.0:8001: the address is in use"), "{blind}");
+    assert!(!blind.contains("<dl") && !blind.contains("No requests"), "nobody knows: {blind}");
+    let log = traffic_of(&page, "llama-asleep");
+    assert!(log.contains("journal of ollama.service") && log.contains("<strong>21.3 ms</strong>"), "{log}");
+    assert!(!log.contains("In flight"), "a log tells only what ended: {log}");
+}
+
+#[test]
+fn where_nobody_sees_requests_the_page_says_once_how_to_and_only_where_it_would_help() {
+    let hint = "Nobody sees the requests";
+    let mut view = empty_view();
+    view.targets = vec![target("a", "openai")];
+    assert!(!render(&view).contains(hint) && !render(&view).contains("Live traffic"));
+    view.targets.extend([target("b", "ollama"), target("c", "lm_studio"), target("d", "ollama")]);
+    assert_eq!(render(&view).matches(hint).count(), 1);
+    view.targets[1].traffic = page_view().targets.into_iter().find_map(|target| target.traffic);
+    assert!(!render(&view).contains(hint), "whoever has one tap knows of taps");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::headline::capital;
 use super::line::Line;
 use super::row::Row;
+use super::traffic::Traffic;
 use super::words::{self, Moment, moment};
 use crate::sample::{Note, NoteLevel, ServerState};
 use crate::view::{ModelView, TargetGpus, TargetView};
@@ -33,6 +34,8 @@ pub(super) struct Card<'a> {
     /// What its processes hold of this machine's GPUs.
     pub(super) gpu_memory: Option<String>,
     pub(super) orphans: u32,
+    /// Its users' requests.
+    pub(super) traffic: Option<Traffic<'a>>,
     /// The models in memory, and those of which it is not told.
     pub(super) models: Vec<Row<'a>>,
     /// The models on disk alone.
@@ -62,6 +65,7 @@ impl<'a> Card<'a> {
             installed: target.models_installed.map(|models| words::count(models as f64)),
             gpu_memory: target.gpus.as_ref().and_then(gpu_memory),
             orphans: target.orphans.unwrap_or(0),
+            traffic: target.traffic.as_ref().map(|traffic| Traffic::new(traffic, now)),
             models: awake.iter().map(row).collect(),
             resting_all: resting.len(),
             resting_open: resting.len() <= RESTING_OPEN,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::badge::Badge;
-use super::words;
+use super::{traffic, words};
 use crate::view::TargetView;
 
 /// A server in a line.
@@ -21,6 +21,8 @@ pub(super) struct Line<'a> {
     pub(super) queue: Option<u64>,
     /// Models in memory; `None` where none tells.
     pub(super) in_memory: Option<usize>,
+    /// What is under way; `None` where nobody watches.
+    pub(super) traffic: Option<String>,
 }
 
 impl<'a> Line<'a> {
@@ -41,6 +43,7 @@ impl<'a> Line<'a> {
             slots: target.slots().map(|(busy, all)| format!("{busy} of {all}")),
             queue: queues.next().map(|first| queues.fold(first, u64::saturating_add)),
             in_memory: told.then(|| loaded.count()),
+            traffic: traffic::brief(target),
         }
     }
 }

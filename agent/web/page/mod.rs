@@ -16,6 +16,7 @@ mod headline;
 mod host;
 mod line;
 mod row;
+mod traffic;
 mod words;
 
 use card::Card;
@@ -68,6 +69,10 @@ struct Page<'a> {
     /// The servers that are shown whole.
     cards: Vec<Card<'a>>,
     cards_more: usize,
+    /// Some server's traffic is watched.
+    watched: bool,
+    /// It should be told once how traffic can be watched.
+    tap_hint: bool,
     gpus: Vec<Gpu<'a>>,
     /// Size of the model to load next, and whether it fits.
     next_model: Option<(String, &'a str)>,
@@ -106,6 +111,8 @@ impl<'a> Page<'a> {
             table: sorted.len() >= TABLE_FROM,
             cards: sorted.iter().take(CARDS).map(|target| Card::new(target, now)).collect(),
             cards_more: sorted.len().saturating_sub(CARDS),
+            watched: view.targets.iter().any(|target| target.traffic.is_some()),
+            tap_hint: traffic::hint(view),
             gpus: gpus.into_iter().map(|card| Gpu::new(card, now)).collect(),
             next_model: view.gpus.next_model.as_ref().map(|fit| (bytes(fit.bytes), fit.text.as_str())),
             gpus_failed: view.gpus.backends.iter().any(|backend| !backend.up && !is_absent(backend)),

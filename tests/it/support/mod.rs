@@ -16,6 +16,7 @@ pub mod process;
 pub mod promtool;
 pub mod real;
 pub mod rich_gpus;
+pub mod rich_traffic;
 pub mod rich_view;
 pub mod served;
 pub mod tiny_model;

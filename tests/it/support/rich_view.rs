@@ -10,6 +10,7 @@ use opsagent::view::{
 };
 
 use super::rich_gpus::{self, rich_gpus};
+use super::rich_traffic;
 
 /// A view at a fixed time: servers up, busy, asleep, down, hung, simulated and not yet polled;
 /// models with odd names; GPUs of every sort.
@@ -152,6 +153,7 @@ fn ollama() -> TargetView {
             .into(),
             energy_joules: Some(1_234_567.5),
         }),
+        traffic: Some(rich_traffic::busy(at(0))),
         notes: vec![Note::warning("orphans", "a llama-server outlived its Ollama", Some("kill it"))],
         ..target("box", "ollama")
     }
@@ -179,6 +181,7 @@ fn llama_cpp() -> TargetView {
             },
             ..ModelView::default()
         }],
+        traffic: Some(rich_traffic::idle(at(0))),
         ..target("llama", "llama_cpp")
     }
 }
@@ -188,6 +191,7 @@ fn asleep() -> TargetView {
         up: Some(true),
         state: Some(ServerState::Sleeping),
         last_success_at: Some(at(-3)),
+        traffic: Some(rich_traffic::from_log(at(0))),
         ..target("llama-asleep", "llama_cpp")
     }
 }
@@ -210,6 +214,7 @@ fn hung() -> TargetView {
         reason: Some("timeout".into()),
         error: Some("connected, but no whole answer within 10s".into()),
         poll_duration_seconds: Some(10.001),
+        traffic: Some(rich_traffic::blind()),
         ..target("stuck", "openai")
     }
 }
