@@ -28,6 +28,7 @@ pub mod table;
 mod target_topics;
 pub mod text;
 mod topics;
+mod traffic_topics;
 pub mod words;
 
 use failure::{Failure, USAGE};

@@ -2,6 +2,7 @@
 
 use super::gpu_topics::{self, Matter};
 use super::target_topics::{of_reason, of_state};
+use super::traffic_topics::{self, Failed};
 use crate::gpus::words::Word;
 use crate::gpus::xid::{self, Severity, Xid};
 use crate::http::HttpError;
@@ -22,8 +23,10 @@ pub(super) enum Topic {
     Reason(&'static str),
     /// What NVIDIA's driver reports of a card.
     Xid(&'static Xid),
-    /// What the agent makes of what GPUs tell.
+    /// What the agent makes of what GPUs tell, or of what passes through a tap.
     Matter(&'static Matter),
+    /// Why a request failed.
+    Failed(&'static Failed),
     /// Why a GPU's clocks are held down.
     Throttle(&'static Word),
     /// Why a GPU gives no readings.
@@ -37,6 +40,7 @@ pub(super) fn all() -> Vec<(&'static str, Vec<Topic>)> {
         ("States of a target", ServerState::ALL.into_iter().map(Topic::State).collect()),
         ("Reasons why a target is not up", HttpError::REASONS.into_iter().map(Topic::Reason).collect()),
     ];
+    groups.extend(traffic_topics::groups());
     groups.extend(gpu_topics::groups());
     groups.push(("Metrics", SPECS.iter().map(Topic::Metric).collect()));
     groups
@@ -60,7 +64,9 @@ pub(super) fn find(name: &str) -> Option<Topic> {
     let reason = || HttpError::REASONS.into_iter().find(|reason| *reason == word).map(Topic::Reason);
     let metric = || metrics::spec(name.trim()).map(Topic::Metric);
     let gpu = || gpu_topics::find(&word);
-    kind().or_else(state).or_else(reason).or_else(gpu).or_else(metric).or_else(|| find_xid(&word))
+    let traffic = || traffic_topics::find(&word);
+    let known = kind().or_else(state).or_else(reason).or_else(gpu).or_else(traffic).or_else(metric);
+    known.or_else(|| find_xid(&word))
 }
 
 /// `xid 79`, `xid79` or the bare number.
@@ -79,6 +85,7 @@ impl Topic {
             Self::Reason(reason) => reason,
             Self::Xid(xid) => xid.topic,
             Self::Matter(matter) => matter.name,
+            Self::Failed(failed) => failed.topic,
             Self::Throttle(word) | Self::Fault(word) => word.topic,
         }
     }
@@ -92,6 +99,7 @@ impl Topic {
             Self::Reason(reason) => of_reason(reason).0.to_owned(),
             Self::Xid(xid) => xid.meaning.to_owned(),
             Self::Matter(matter) => matter.is.to_owned(),
+            Self::Failed(failed) => failed.is.to_owned(),
             Self::Throttle(word) | Self::Fault(word) => word.says.to_owned(),
         }
     }
@@ -106,6 +114,7 @@ impl Topic {
             | Self::State(_)
             | Self::Reason(_)
             | Self::Matter(_)
+            | Self::Failed(_)
             | Self::Throttle(_)
             | Self::Fault(_) => self.about(),
             Self::Xid(xid) => format!("{}: {}", xid.severity.name(), xid.name),
@@ -131,7 +140,13 @@ impl Topic {
             }
             Self::Reason(reason) => {
                 let series = format!("opsagent_poll_errors_total{{reason=\"{reason}\"}}");
-                vec![("is", self.about()), ("do", of_reason(reason).1.to_owned()), ("series", series)]
+                let mut facts =
+                    vec![("is", self.about()), ("do", of_reason(reason).1.to_owned()), ("series", series)];
+                let same = traffic_topics::of_reason(reason);
+                facts.extend(
+                    same.map(|failed| ("requests", format!("also why one fails: explain {}", failed.topic))),
+                );
+                facts
             }
             Self::Xid(xid) => {
                 let series = format!("opsagent_gpu_xid_errors_total{{xid=\"{}\"}}", xid.label());
@@ -144,6 +159,7 @@ impl Topic {
                 ]
             }
             Self::Matter(matter) => gpu_topics::of_matter(matter),
+            Self::Failed(failed) => traffic_topics::of_failed(failed),
             Self::Throttle(word) => gpu_topics::of_word(word, "opsagent_gpu_throttled"),
             Self::Fault(word) => gpu_topics::of_word(word, "opsagent_gpu_fault_info"),
         }

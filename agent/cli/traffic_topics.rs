@@ -1,0 +1,310 @@
+//! What `opsagent explain` says of real traffic: what is measured and from where, and why a request failed.
+
+use super::gpu_topics::Matter;
+use super::topics::Topic;
+use crate::sample::Failure;
+
+/// A reason why a request failed, and what to do.
+#[derive(Debug)]
+pub(super) struct Failed {
+    /// The reason.
+    pub(super) reason: Failure,
+    /// What it is asked for by: some reasons are also those of a target that is not up.
+    pub(super) topic: &'static str,
+    /// What it means.
+    pub(super) is: &'static str,
+    /// What to do.
+    pub(super) does: &'static str,
+}
+
+/// What is measured, each with the place that it is measured at.
+pub(super) static MATTERS: [Matter; 11] = [
+    Matter {
+        name: "tap",
+        is: "A proxy in front of one server, which measures what its clients get. It changes no byte of what passes \
+             but the Host that the server sees, holds none back, and keeps no text.",
+        how: "Off by default. With tap = \"127.0.0.1:11435\" at the [[target]] it listens there, and clients are \
+              pointed at it instead of at the server: OLLAMA_HOST=127.0.0.1:11435 for Ollama's own, \
+              base_url=\"http://127.0.0.1:11435/v1\" for those of OpenAI. All paths and methods pass. All times are \
+              those between agent and server, from the moment at which the whole request was handed over: a slow \
+              network before the tap is not in them.",
+        does: "It is in line: while the agent is down, what was pointed at the tap fails, and no proxy can do \
+               otherwise. The way round it is one step: point the clients at the server's own address again. \
+               Without a tap, log = tells requests and speeds where the server logs them.",
+        series: "opsagent_requests_total, opsagent_tap_connections, opsagent_tap_added_seconds",
+    },
+    Matter {
+        name: "ttft",
+        is: "Time to first token: from the whole request handed to the server to the first piece of the answer that \
+             carries generated text (an answer, reasoning or a tool call).",
+        how: "Of streams alone; an answer in one piece has none, and its duration is not taken for it. Pieces \
+              without text (a role, a keep-alive, progress) do not end it. It holds the server's queue and the reading \
+              of the prompt. Cold starts stand apart, so that the rest can be compared. The first visible token may \
+              come much later where the model reasons.",
+        does: "If it grows and tokens per second per reader do not fall, requests wait or prompts are long: look at \
+               the queue. If both get worse, the server has too many at once, or the model left the GPU.",
+        series: "opsagent_time_to_first_token_seconds{cold}",
+    },
+    Matter {
+        name: "tpot",
+        is: "Time per output token: (last token - first token) / (output tokens - 1), one value a request. Tokens/s \
+             per reader is what one request gets, its inverse.",
+        how: "Of streams with at least two tokens, between agent and server. The first token is not in it, so neither \
+              are queue and prompt. Tools that count the first token in tell larger times: do not compare.",
+        does: "5 to 10 tokens per second are as fast as people read. If it falls with more requests in flight, \
+               that is the price of doing them at once.",
+        series: "opsagent_time_per_output_token_seconds",
+    },
+    Matter {
+        name: "stall",
+        is: "The longest gap between two pieces of one answer: what a reader sees as a hang.",
+        how: "Gaps between successive pieces with generated text, in streams, between agent and server. A piece may \
+              hold several tokens, so a gap is not the time of one token.",
+        does: "Gaps of seconds while others begin: long prompts are read between the tokens of all. Gaps for all at \
+               once: the server waits for a disk, for memory or for its GPU.",
+        series: "opsagent_chunk_gap_seconds",
+    },
+    Matter {
+        name: "tokens per second",
+        is: "In all: output tokens of all requests together in the last seconds, those in flight too. Per reader: the \
+             median of what each request got while its answer came.",
+        how: "In all is tokens over time on the clock, never a mean of single speeds. While a request runs its pieces \
+              are counted; at its end the server's own count holds. Prompts are counted apart: the tokens that were not \
+              in the cache, over the server's own time on them, and only where it tells both.",
+        does: "Capacity is in all, comfort is per reader: with more at once the one rises and the other falls.",
+        series: "opsagent_output_tokens_total, opsagent_input_tokens_total, opsagent_cached_input_tokens_total",
+    },
+    Matter {
+        name: "cold start",
+        is: "A request that had to wait until its model was loaded.",
+        how: "As the answer tells it (load_duration of Ollama, which holds the wait for other models too), else \
+              because the model was not in memory when it came. Its first token is counted with cold=\"true\", its \
+              load time by itself.",
+        does: "Often: the model is unloaded between requests (keep_alive, --sleep-idle-seconds), or two models put \
+               each other out of memory: opsagent fits tells whether both fit.",
+        series: "opsagent_load_seconds, opsagent_time_to_first_token_seconds{cold=\"true\"}",
+    },
+    Matter {
+        name: "goodput",
+        is: "Requests that met an objective ([[slo]] in the config): each of its limits, no failure, not truncated.",
+        how: "Judged for each request as a whole, never as a product of ratios: nine of ten quick and nine of ten \
+              steady may be eight of ten good. Requests whose client left are not judged.",
+        does: "Alert on missed over all by burn rate. There are no default limits: what is good on one GPU at home \
+               is bad in a data centre.",
+        series: "opsagent_slo_requests_total, opsagent_slo_missed_total",
+    },
+    Matter {
+        name: "cancelled",
+        is: "The client left before the answer was whole: no failure of the server.",
+        how: "By how far the server was, as seen from outside. queued: nothing of an answer had come. prefill: it had \
+              begun, and no token had come. decode: tokens had come. Servers that answer only with their first \
+              token do not let the queue and the prompt be told apart.",
+        does: "Many in prefill: people do not wait that long for a first token. Many in decode: a client's own \
+               time limit, or answers that nobody wants to the end.",
+        series: "opsagent_requests_cancelled_total{phase}",
+    },
+    Matter {
+        name: "truncated",
+        is: "An answer that was cut by a limit, or a prompt that did not fit.",
+        how: "length: as many tokens as the request allows (finish_reason length, stop_reason max_tokens). context: \
+              the context is full.",
+        does: "length: raise max_tokens or num_predict at the client, or take it as meant. context: a larger context \
+               (num_ctx, --ctx-size) or shorter conversations.",
+        series: "opsagent_requests_truncated_total{cause}",
+    },
+    Matter {
+        name: "estimated tokens",
+        is: "Output tokens that the server did not count: the pieces of the answer are taken for them.",
+        how: "Streams of OpenAI's API tell usage only if the client asks (stream_options.include_usage); the tap does \
+              not ask in its place, since that would change the request. Pieces are fewer than tokens where \
+              a server sends several at once. How many tokens are estimated is a series of its own.",
+        does: "Let clients ask for usage. llama-server tells its timings in any case, and Ollama counts always.",
+        series: "opsagent_tokens_estimated_total, opsagent_output_tokens_total",
+    },
+    Matter {
+        name: "in flight",
+        is: "Requests that came through the tap and have not ended: those that wait, those whose prompt is read, those \
+             that decode.",
+        how: "Decoding are those of which a token has come. Counted where it happens, so it is exact at any moment.",
+        does: "Many in flight and few decoding: they queue. Compare with the server's slots.",
+        series: "opsagent_requests_in_flight",
+    },
+];
+
+/// Other words for them.
+const ALIASES: [(&str, &str); 16] = [
+    ("proxy", "tap"),
+    ("time to first token", "ttft"),
+    ("first token", "ttft"),
+    ("time per output token", "tpot"),
+    ("itl", "stall"),
+    ("chunk gap", "stall"),
+    ("longest stall", "stall"),
+    ("tokens/s", "tokens per second"),
+    ("throughput", "tokens per second"),
+    ("cold", "cold start"),
+    ("cold starts", "cold start"),
+    ("slo", "goodput"),
+    ("slos", "goodput"),
+    ("cancelled phases", "cancelled"),
+    ("tokens estimated", "estimated tokens"),
+    ("estimated", "estimated tokens"),
+];
+
+/// Why requests fail. A test holds this to `Failure::ALL`.
+pub(super) static FAILURES: [Failed; 16] = [
+    failed(
+        Failure::Refused,
+        "request refused",
+        "The server refused the connection: nothing listens at the target's address.",
+        "Start the server.",
+    ),
+    failed(
+        Failure::Unreachable,
+        "request unreachable",
+        "There is no way to the server: no route, no such name, or no agreement on TLS.",
+        "Look at the target's url, the network between, and the server's certificate.",
+    ),
+    failed(
+        Failure::ConnectTimeout,
+        "request connect_timeout",
+        "The server did not accept the connection in time.",
+        "Its machine is gone or far too busy, or a firewall drops what comes.",
+    ),
+    failed(
+        Failure::FirstByteTimeout,
+        "request first_byte_timeout",
+        "No answer began within the tap's limit.",
+        "A large model on a slow disk takes minutes to load, and a queue may be long; else the server hangs: restart it.",
+    ),
+    failed(
+        Failure::IdleTimeout,
+        "request idle_timeout",
+        "An answer began, and then nothing came for as long as the tap allows.",
+        "The server hangs in the midst of an answer: look at its log and at its GPU.",
+    ),
+    failed(
+        Failure::Reset,
+        "request reset",
+        "The connection broke before the answer was whole.",
+        "The server crashed, was restarted or was killed: read its log, and the kernel's for the OOM killer.",
+    ),
+    failed(
+        Failure::CutShort,
+        "request cut_short",
+        "The answer ended without the sign that it is whole ([DONE], \"done\": true, a reason to stop).",
+        "Clients may take such an answer for a whole one. The server's log tells why it stopped.",
+    ),
+    failed(
+        Failure::StreamError,
+        "request stream_error",
+        "An error stood in the midst of an answer that had begun with success.",
+        "Read the server's log. Whoever counts by the status alone sees a success here.",
+    ),
+    failed(
+        Failure::Overloaded,
+        "request overloaded",
+        "The server takes no more (429 or 503).",
+        "Its queue is full (Ollama: OLLAMA_MAX_QUEUE) or it still loads its model: fewer clients, or more slots.",
+    ),
+    failed(
+        Failure::Unauthorized,
+        "request unauthorized",
+        "The server said 401 or 403.",
+        "The client's key is wrong or missing. The tap adds none: the target's token is for the agent's own polls.",
+    ),
+    failed(
+        Failure::NotFound,
+        "request not_found",
+        "The server said 404: no such model, or no such path.",
+        "Look at the model's name at the client; pull or load it.",
+    ),
+    failed(
+        Failure::ContextExceeded,
+        "request context_exceeded",
+        "The prompt is longer than the context, says the server.",
+        "A larger context (--ctx-size, num_ctx), or shorter conversations.",
+    ),
+    failed(
+        Failure::ClientError,
+        "request client_error",
+        "The server did not take the request (another 4xx).",
+        "Look at the client: a field or a value that this server does not know.",
+    ),
+    failed(
+        Failure::ServerError,
+        "request server_error",
+        "The server failed (another 5xx).",
+        "Read its log: out of memory, a crashed model process, a model that does not load.",
+    ),
+    failed(
+        Failure::Malformed,
+        "request malformed",
+        "What came is no HTTP, or a success with an error inside.",
+        "Is the target's url that of the server itself?",
+    ),
+    failed(
+        Failure::AgentStopped,
+        "request agent_stopped",
+        "The agent stopped, and cut what was not done within its grace.",
+        "Stop it when nothing is in flight, or give it a longer grace.",
+    ),
+];
+
+const fn failed(reason: Failure, topic: &'static str, is: &'static str, does: &'static str) -> Failed {
+    Failed { reason, topic, is, does }
+}
+
+/// The groups, with their titles.
+pub(super) fn groups() -> Vec<(&'static str, Vec<Topic>)> {
+    vec![
+        ("Real traffic", MATTERS.iter().map(Topic::Matter).collect()),
+        ("Reasons why a request failed", FAILURES.iter().map(Topic::Failed).collect()),
+    ]
+}
+
+/// The topic of that name: a matter, `request reset` or, where nothing else is called so, `idle_timeout`.
+pub(super) fn find(word: &str) -> Option<Topic> {
+    let spaced = word.replace('_', " ");
+    let name = ALIASES.iter().find(|(alias, _)| *alias == spaced).map_or(spaced.as_str(), |(_, name)| name);
+    let matter = MATTERS.iter().find(|matter| matter.name == name).map(Topic::Matter);
+    let reason = word.strip_prefix("request ").or_else(|| word.strip_prefix("request_")).unwrap_or(word);
+    matter.or_else(|| of_reason(reason).map(Topic::Failed))
+}
+
+/// The reason of that name, as it stands in the metrics.
+pub(super) fn of_reason(name: &str) -> Option<&'static Failed> {
+    let name = name.replace(' ', "_");
+    FAILURES.iter().find(|failed| failed.reason.name() == name)
+}
+
+/// All there is to say of a reason.
+pub(super) fn of_failed(failed: &Failed) -> Vec<(&'static str, String)> {
+    let series = format!("opsagent_request_failures_total{{reason=\"{}\"}}", failed.reason.name());
+    vec![("is", failed.is.to_owned()), ("do", failed.does.to_owned()), ("series", series)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_sentences_and_is_found_by_its_name() {
+        assert_eq!(FAILURES.each_ref().map(|failed| failed.reason), Failure::ALL);
+        for failed in &FAILURES {
+            let name = failed.reason.name();
+            assert_eq!(failed.topic, format!("request {name}"));
+            for asked in [name.to_owned(), failed.topic.to_owned(), name.replace('_', " ")] {
+                assert_eq!(find(&asked).map(|topic| topic.name()), Some(failed.topic), "{asked}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_words_lead_to_what_they_mean() {
+        for (alias, name) in ALIASES {
+            assert_eq!(find(&alias.replace(' ', "_")).map(|topic| topic.name()), Some(name), "{alias}");
+            assert!(MATTERS.iter().all(|matter| matter.name != alias), "{alias} is itself a name");
+        }
+    }
+}
