@@ -11,18 +11,24 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
+use crate::discover;
 use crate::fleet::{Fleet, GpuPlan};
 use crate::gpus;
 use crate::host::Host;
 use crate::jobs::Jobs;
+use crate::servers::Target;
 use crate::view::{AgentView, View};
 use crate::web::toolkit::{SharedWeb, WebConfig};
 use crate::web::{self, Reload, Web};
 
 mod conductor;
 mod once;
+mod sockets;
+mod taps;
 
 use conductor::{Command, Conductor};
+pub use sockets::Sockets;
+use taps::Taps;
 
 /// What is said on the command line and not in the config.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +41,8 @@ pub struct Options {
     pub listen: Vec<SocketAddr>,
     /// The web config that was given on the command line and holds over every reload.
     pub web_config_file: Option<PathBuf>,
+    /// Sockets that were bound already.
+    pub sockets: Sockets,
 }
 
 /// A running agent.
@@ -56,8 +64,9 @@ impl App {
         let shared_web = web_config(&config).map_err(|faults| anyhow::anyhow!(faults.join("\n")))?.shared();
         let mut listeners = Vec::new();
         for address in &config.listen {
-            let bound = TcpListener::bind(address).await;
-            listeners.push(bound.map_err(|error| cannot_listen(*address, &error))?);
+            let bound = options.sockets.listen(*address).and_then(TcpListener::from_std);
+            let bound = bound.map_err(|error| cannot_listen(*address, &error, "--listen or `listen`"));
+            listeners.push(bound.map_err(anyhow::Error::msg)?);
         }
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
         let fleet = Fleet::new(about(&config, &options), config.max_models);
@@ -67,15 +76,19 @@ impl App {
             tracing::error!(job, "a job panicked; its next beat comes all the same");
         }));
 
+        let mut taps = Taps::new(fleet.clone(), jobs.clone(), options.sockets.clone());
+        let bound = if options.demo { Vec::new() } else { bind_taps(&mut taps, &config).await? };
+        options.sockets.tell_unused();
         let (commands, inbox) = mpsc::channel(16);
         let hands = Hands {
             fleet: fleet.clone(),
             jobs: jobs.clone(),
             web: shared_web.clone(),
             commands: commands.clone(),
+            taps,
         };
         let mut conductor = Conductor::new(&config, options, hands, addresses.clone());
-        conductor.start(&config)?;
+        conductor.start(&config, bound)?;
         jobs.serve(conductor.run(inbox, jobs.stopping()));
 
         let web = Web {
@@ -123,17 +136,29 @@ impl App {
     }
 }
 
-/// Why an address cannot be listened on, and what would do.
-fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
+/// Why an address cannot be listened on, and what would do. `key`: what names it.
+fn cannot_listen(address: SocketAddr, error: &io::Error, key: &str) -> String {
     let then = match error.kind() {
         ErrorKind::AddrInUse => {
-            "; is an opsagent running there (opsagent status)? --listen or `listen` in the config takes another port"
+            format!(
+                "; is an opsagent running there (opsagent status)? {key} in the config takes another port"
+            )
         }
-        ErrorKind::AddrNotAvailable => "; is it an address of this machine?",
-        ErrorKind::PermissionDenied => "; a port from 1024 on needs no privilege",
-        _ => "",
+        ErrorKind::AddrNotAvailable => "; is it an address of this machine?".into(),
+        ErrorKind::PermissionDenied => "; a port from 1024 on needs no privilege".into(),
+        _ => String::new(),
     };
-    anyhow::anyhow!("cannot listen on {address}: {error}{then}")
+    format!("cannot listen on {address}: {error}{then}")
+}
+
+/// Listens for the taps, if none of them is before itself.
+async fn bind_taps(taps: &mut Taps, config: &Config) -> anyhow::Result<Vec<taps::Bound>> {
+    let tapped = |target: &&Target| config.taps.iter().any(|tap| tap.target == target.name);
+    let tapped = config.targets.iter().filter(tapped);
+    let tapped: Vec<_> = tapped.map(|target| (target.name.clone(), target.url.clone())).collect();
+    let faults = taps::loops(config, &discover::addresses_here(&tapped).await);
+    let bound = if faults.is_empty() { taps.bind(config) } else { Err(faults) };
+    bound.map_err(|faults| anyhow::anyhow!(faults.join("\n")))
 }
 
 fn about(config: &Config, options: &Options) -> AgentView {
@@ -183,6 +208,7 @@ struct Hands {
     jobs: Jobs,
     web: SharedWeb,
     commands: mpsc::Sender<Command>,
+    taps: Taps,
 }
 
 /// The host as the config says where it is told.

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use super::failure::Outcome;
 use super::{configs, flags, log, words};
-use crate::app::{App, Options};
+use crate::app::{App, Options, Sockets};
 use crate::config::Config;
 
 /// Threads that do the work. Polls and pages wait for the network, not for the processor.
@@ -84,6 +84,8 @@ pub(super) fn run(args: &Args) -> Outcome {
         config_file: args.files.config.clone(),
         listen: args.listen.clone(),
         web_config_file: args.files.web_config_file.clone(),
+        // Before there are threads.
+        sockets: Sockets::passed(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)

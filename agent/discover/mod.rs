@@ -3,8 +3,8 @@
 //!
 //! Knows neither the fleet nor the other jobs: it is told what is watched and tells what it found.
 
-use std::collections::BTreeSet;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -26,10 +26,9 @@ use here::here;
 pub use scan::{Here, Place, Scan, scan};
 pub use search::{Known, Report, Search};
 
-/// The ports of this machine that these addresses lead to, however they are written.
-pub async fn ports_here(urls: Vec<Url>) -> BTreeSet<u16> {
-    let urls: Vec<(String, Url)> = urls.into_iter().map(|url| (String::new(), url)).collect();
-    here(&mut Resolver::default(), &urls).await.into_iter().map(|(_, address)| address.port()).collect()
+/// The addresses of this machine that these lead to, however they are written, each with its name.
+pub async fn addresses_here(targets: &[(String, Url)]) -> Vec<(String, SocketAddr)> {
+    here(&mut Resolver::default(), targets).await
 }
 
 /// Tells what is watched now.

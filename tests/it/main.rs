@@ -39,6 +39,7 @@ mod routes;
 mod servers;
 mod support;
 mod sysfs;
+mod taps;
 mod vram;
 mod web_config;
 mod web_tls;

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::taps::{Bound, Taps};
 use super::{Hands, Options, gpu_options, gpu_plan};
 use crate::config::Config;
 use crate::demo;
@@ -21,7 +22,7 @@ use crate::http::Clients;
 use crate::jobs::{JobHandle, Jobs};
 use crate::owners::Owners;
 use crate::poll::{GpuPoller, KERNEL_LOG_EVERY, ListenToKernel, PollServer, Whose, listen_to_driver};
-use crate::procs::Machine;
+use crate::procs::{Machine, accepts};
 use crate::servers::{Server, Target};
 use crate::view::DiscoveryView;
 use crate::web::toolkit::SharedWeb;
@@ -30,6 +31,7 @@ mod host;
 mod reload;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 /// How often it is looked whether a server that was found has been gone for too long.
 const FORGET_BEAT: Duration = Duration::from_secs(5);
@@ -67,11 +69,16 @@ pub(super) struct Conductor {
     discover: Option<JobHandle>,
     /// What is watched, for discovery to know.
     watched: Arc<ArcSwap<Vec<(String, Url)>>>,
+    /// Where the agent itself listens, its taps included: no server of a user's.
+    own: Arc<ArcSwap<Vec<SocketAddr>>>,
+    taps: Taps,
+    /// Counts the requests that ended.
+    settle: Option<JobHandle>,
 }
 
 impl Conductor {
     pub(super) fn new(config: &Config, options: Options, hands: Hands, listen: Vec<SocketAddr>) -> Conductor {
-        let Hands { fleet, jobs, web, commands } = hands;
+        let Hands { fleet, jobs, web, commands, taps } = hands;
         Conductor {
             config: config.clone(),
             options,
@@ -79,7 +86,6 @@ impl Conductor {
             jobs,
             web,
             commands,
-            listen,
             clients: Clients::new(),
             machine: Machine::at(&config.paths.procfs),
             running: BTreeMap::new(),
@@ -88,15 +94,20 @@ impl Conductor {
             kernel_log: None,
             discover: None,
             watched: Arc::default(),
+            own: Arc::new(ArcSwap::from_pointee(listen.clone())),
+            listen,
+            taps,
+            settle: None,
         }
     }
 
-    /// Starts what the config wants, or the demo.
-    pub(super) fn start(&mut self, config: &Config) -> anyhow::Result<()> {
+    /// Starts what the config wants, or the demo. `bound`: the sockets of its taps.
+    pub(super) fn start(&mut self, config: &Config, bound: Vec<Bound>) -> anyhow::Result<()> {
         self.plan_gpus();
         self.read_gpus();
         self.look_at_host();
         self.listen_to_kernel();
+        self.settle_requests();
         if self.options.demo {
             for (target, server) in demo::targets() {
                 self.fleet.add(&target, true);
@@ -109,6 +120,7 @@ impl Conductor {
             let delay = if nth < AT_ONCE { Duration::ZERO } else { target.every * nth as u32 / many };
             self.watch(target, delay).with_context(|| format!("target {}", target.name))?;
         }
+        self.run_taps(bound);
         self.look_for_servers();
         Ok(())
     }
@@ -171,8 +183,8 @@ impl Conductor {
             self.fleet.record_discovery(DiscoveryView::default());
             return;
         }
-        let (watched, own) = (self.watched.clone(), self.listen.clone());
-        let known = move || Known { targets: watched.load().to_vec(), own: own.clone() };
+        let (watched, own) = (self.watched.clone(), self.own.clone());
+        let known = move || Known { targets: watched.load().to_vec(), own: own.load().to_vec() };
         let (fleet, commands) = (self.fleet.clone(), self.commands.clone());
         let tell = move |report: Report| {
             fleet.record_discovery(report.view);
@@ -244,7 +256,7 @@ impl Conductor {
         for found in targets {
             let Config { every, timeout, hung_after, .. } = self.config;
             let target = Target { every, timeout, hung_after, ..found };
-            if self.running.contains_key(&target.name) {
+            if self.running.contains_key(&target.name) || self.is_own(&target.url) {
                 continue;
             }
             let kind = target.kind.map_or("unknown", |kind| kind.name);
@@ -253,6 +265,12 @@ impl Conductor {
                 tracing::warn!(target = target.name, %error, "a server that was found cannot be watched");
             }
         }
+    }
+
+    /// Whether the agent itself listens there: a look that began before a reload took its new tap for a server.
+    fn is_own(&self, url: &Url) -> bool {
+        let found = url.socket_addrs(|| None).unwrap_or_default();
+        found.iter().any(|at| self.own.load().iter().any(|own| accepts(*own, *at)))
     }
 
     /// Of targets that are one server, those that were found give way to the one that the config

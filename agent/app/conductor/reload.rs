@@ -1,11 +1,12 @@
 //! A new config: read whole, refused whole, or taken with no more stops and starts than it needs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Conductor;
-use crate::app::{gpu_options, host, web_config};
+use crate::app::{gpu_options, host, taps, web_config};
 use crate::config::{Config, ConfigError};
 use crate::discover;
 use crate::servers::Target;
@@ -27,9 +28,10 @@ impl Conductor {
             read.await.unwrap_or_else(|error| Err(vec![format!("reading the config failed: {error}")]));
         let result = match read {
             Ok((new, web)) => {
-                let named: Vec<_> = new.targets.iter().map(|target| target.url.clone()).collect();
-                let ports = discover::ports_here(named).await;
-                self.take(new, web, &ports)
+                let named: Vec<_> =
+                    new.targets.iter().map(|target| (target.name.clone(), target.url.clone())).collect();
+                let here = discover::addresses_here(&named).await;
+                self.take(new, web, &here)
             }
             Err(faults) => Err(faults),
         };
@@ -46,9 +48,14 @@ impl Conductor {
         result
     }
 
-    /// Takes a new config: only the jobs that differ are stopped and started. `ports`: those of this
+    /// Takes a new config: only the jobs that differ are stopped and started. `here`: the addresses of this
     /// machine that its targets are at.
-    fn take(&mut self, new: Config, web: WebConfig, ports: &BTreeSet<u16>) -> Result<(), Vec<String>> {
+    fn take(
+        &mut self,
+        new: Config,
+        web: WebConfig,
+        here: &[(String, SocketAddr)],
+    ) -> Result<(), Vec<String>> {
         let file = new.file.as_ref().map_or_else(String::new, |file| format!("{}: ", file.display()));
         let mut faults = Vec::new();
         for (key, differs) in [
@@ -67,15 +74,21 @@ impl Conductor {
             let fault = target.connect(&self.clients, self.machine.clone()).err()?;
             Some(format!("{file}target {}: {fault}", target.name))
         }));
+        if !self.options.demo {
+            faults.extend(taps::loops(&new, here).into_iter().map(|fault| format!("{file}{fault}")));
+        }
         if !faults.is_empty() {
             return Err(faults);
         }
+        // The last that can fail, before anything is changed.
+        let bound = if self.options.demo { Vec::new() } else { self.bind_taps(&new, &file)? };
         self.web.store(Arc::new(web));
         if self.options.demo {
             return Ok(());
         }
         let wanted: BTreeMap<&str, &Target> =
             new.targets.iter().map(|target| (target.name.as_str(), target)).collect();
+        let ports: BTreeSet<u16> = here.iter().map(|(_, address)| address.port()).collect();
         // What the new config names by another address is one server, and one target.
         let is_named =
             |target: &Target| target.url.port_or_known_default().is_some_and(|port| ports.contains(&port));
@@ -106,6 +119,7 @@ impl Conductor {
             (self.config.discover, self.config.discover_every) != (new.discover, new.discover_every);
         let host_differs = (self.config.host_every, host(&self.config)) != (new.host_every, host(&new));
         self.config = new;
+        self.run_taps(bound);
         self.plan_gpus();
         self.beat_found();
         if gpus_differ {
@@ -119,6 +133,7 @@ impl Conductor {
         }
         Ok(())
     }
+
     /// Gives the servers that were found the config's beat and limits, where they have others.
     fn beat_found(&mut self) {
         let Config { every, timeout, hung_after, .. } = self.config;

@@ -1,6 +1,7 @@
 //! What was found, beside what the config names.
 
 use super::*;
+use crate::app::Sockets;
 use crate::view::AgentView;
 use crate::web::toolkit::WebConfig;
 
@@ -16,9 +17,11 @@ fn conductor() -> Conductor {
         config_at: now,
         config_errors: Vec::new(),
     };
+    let (fleet, jobs) = (Fleet::new(about, 10), Jobs::new(Arc::new(|_| ())));
     let hands = Hands {
-        fleet: Fleet::new(about, 10),
-        jobs: Jobs::new(Arc::new(|_| ())),
+        taps: Taps::new(fleet.clone(), jobs.clone(), Sockets::default()),
+        fleet,
+        jobs,
         web: WebConfig::default().shared(),
         commands: mpsc::channel(1).0,
     };
@@ -47,4 +50,15 @@ async fn what_was_found_gives_way_to_the_same_server_in_the_config() {
     assert_eq!(names(&conductor), ["box"]);
     conductor.join(&same);
     assert_eq!((names(&conductor), conductor.fleet.view().targets.len()), (vec!["box"], 1));
+}
+
+#[tokio::test]
+async fn a_tap_that_a_look_took_for_a_server_becomes_no_target() {
+    let mut conductor = conductor();
+    let tap = "127.0.0.1:8080".parse().expect("an address");
+    conductor.own.store(Arc::new(vec![tap]));
+    let found = |name: &str, url: &str| Target { discovered: true, ..target(name, url) };
+    conductor
+        .found(vec![found("llama_cpp", "http://127.0.0.1:8080/"), found("other", "http://127.0.0.1:8/")]);
+    assert_eq!(names(&conductor), ["ollama", "other"]);
 }
