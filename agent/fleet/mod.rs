@@ -15,8 +15,7 @@ use crate::sample::{
 };
 use crate::servers::Target;
 use crate::view::{
-    AgentView, DiscoveryView, HangCount, HostView, LogTailView, SCHEMA_VERSION, TapView, TargetView, View,
-    XidCount, fits,
+    AgentView, DiscoveryView, HangCount, HostView, SCHEMA_VERSION, TapView, TargetView, View, XidCount, fits,
 };
 
 mod entry;
@@ -31,7 +30,8 @@ use entry::Entry;
 use gpus::Gpus;
 pub use gpus::{ExpectedGpus, GpuPlan};
 pub use label::label;
-pub use traffic::{Connected, InFlight, Live, Slo, TrafficPlan};
+pub use traffic::{Connected, InFlight, Live, MAX_SLOS, Slo, TrafficPlan};
+use traffic::{Traffic, World};
 
 /// A cheap handle on what is known.
 #[derive(Debug, Clone)]
@@ -58,7 +58,6 @@ struct Inner {
 struct Known {
     targets: BTreeMap<String, Entry>,
     max_models: usize,
-    #[allow(dead_code, reason = "requests are judged by the next change")]
     traffic: TrafficPlan,
     discovery: DiscoveryView,
     agent: AgentView,
@@ -99,7 +98,9 @@ impl Fleet {
         let mut known = self.lock();
         match known.targets.get_mut(&target.name) {
             Some(entry) if entry.target.url == target.url => entry.target = target.clone(),
-            _ => {
+            // Whoever sees its requests goes on to write them down in the same place.
+            Some(entry) => entry.replace(target, demo),
+            None => {
                 known.targets.insert(target.name.clone(), Entry::new(target.clone(), demo));
             }
         }
@@ -119,53 +120,79 @@ impl Fleet {
     pub fn record_poll(&self, target: &str, result: Result<ServerSample, HttpError>, took: Duration) -> News {
         let reason = result.as_ref().err().map(HttpError::reason);
         let mut known = self.lock();
-        let max_models = known.max_models;
-        let Known { targets, gpus, .. } = &mut *known;
+        let Known { targets, gpus, max_models, traffic, .. } = &mut *known;
+        let world = self.world(traffic, *max_models);
         let Some(entry) = targets.get_mut(target) else { return News::default() };
-        let (before, warned) = (entry.state(), entry.warnings());
-        let left_out = entry.record(result, took, Instant::now(), Timestamp::now(), max_models);
+        let (before, warned) = (entry.state(), std::mem::take(&mut entry.warned));
+        // What ended before is told what was known before.
+        entry.settle(&world);
+        let left_out = entry.record(result, took, world.now, world.at, world.max_models);
+        entry.expect(&world);
         gpus.see(Instant::now(), |seen| entry.check_vram(seen));
         let state = entry.state().filter(|now| before != Some(*now)).map(|now| (before, now));
-        let warnings = entry.warnings().into_iter().filter(|(key, _)| !warned.contains_key(key));
+        entry.warned = entry.warnings();
+        let new = entry.warned.iter().filter(|(key, _)| !warned.contains_key(*key));
         self.counted().count_poll(target, reason, left_out);
-        News { state, warnings: warnings.map(|(_, note)| note).collect() }
+        News { state, warnings: new.map(|(_, note)| note.clone()).collect() }
     }
 
     /// Where whoever sees a target's requests writes them down. `None`: there is no such target.
     pub fn live(&self, target: &str, source: Source) -> Option<Arc<Live>> {
-        self.lock().targets.get_mut(target).map(|entry| entry.live(source))
+        let Known { targets, max_models, traffic, .. } = &mut *self.lock();
+        let world = self.world(traffic, *max_models);
+        let entry = targets.get_mut(target)?;
+        let live = entry.traffic.live(target, source, &world);
+        entry.expect(&world);
+        Some(live)
     }
 
     /// What the config says of real traffic: what is promised.
     pub fn plan_traffic(&self, plan: TrafficPlan) {
-        self.lock().traffic = plan;
+        let Known { targets, max_models, traffic, .. } = &mut *self.lock();
+        let before = std::mem::replace(traffic, plan);
+        for slo in before.slos.iter().filter(|slo| !traffic.slos.iter().any(|one| one.name == slo.name)) {
+            self.counted().traffic.forget_slo(&slo.name);
+        }
+        let world = self.world(traffic, *max_models);
+        for (name, entry) in targets.iter_mut().filter(|_| before != *traffic) {
+            entry.traffic.replan(name, &world);
+        }
     }
 
     /// A tap listens in front of the target, or cannot, and why.
     pub fn record_tap(&self, target: &str, listen: impl Into<String>, error: Option<String>) {
         let tap = TapView { listen: listen.into(), error, connections: 0 };
-        self.with_entry(target, |entry| entry.tap = Some(tap));
+        self.with_traffic(target, |traffic| traffic.tap = Some(tap));
     }
 
     /// The target has no tap any more.
     pub fn forget_tap(&self, target: &str) {
-        self.with_entry(target, |entry| entry.tap = None);
+        self.with_traffic(target, Traffic::forget_tap);
     }
 
     /// The target's log is followed, or cannot be, and why.
     pub fn record_log(&self, target: &str, place: impl Into<String>, error: Option<String>) {
-        let log = LogTailView { place: place.into(), error, last_line_at: None };
-        self.with_entry(target, |entry| entry.log = Some(log));
+        self.with_traffic(target, |traffic| traffic.record_log(place.into(), error));
     }
 
     /// The target's log is followed no more.
     pub fn forget_log(&self, target: &str) {
-        self.with_entry(target, |entry| entry.log = None);
+        self.with_traffic(target, Traffic::forget_log);
     }
 
-    /// Counts what ended since the last time. Cheap: a view does it too; it is called each second, so that what
-    /// waits to be counted stays short.
-    pub fn settle(&self) {}
+    /// Counts what ended since the last time. Cheap: a view does it too, and so whoever asks after an end sees it;
+    /// it is called each second, so that what waits to be counted stays short.
+    pub fn settle(&self) {
+        self.settle_all(&mut self.lock());
+    }
+
+    fn settle_all(&self, known: &mut Known) {
+        let Known { targets, max_models, traffic, .. } = known;
+        let world = self.world(traffic, *max_models);
+        for entry in targets.values_mut() {
+            entry.settle(&world);
+        }
+    }
 
     /// What came of one read of the GPUs by one backend.
     pub fn record_gpus(
@@ -268,13 +295,14 @@ impl Fleet {
 
     /// All that the outside sees, as of now.
     pub fn view(&self) -> View {
+        let mut known = self.lock();
+        self.settle_all(&mut known);
         let (now, at) = (Instant::now(), Timestamp::now());
-        let known = self.lock();
         let hosts: Vec<HostView> = known.host.view(now).into_iter().collect();
         let available = hosts.first().and_then(|host| host.memory.available_bytes);
         let gpus = known.gpus.view(now, at, available);
         let target = |entry: &Entry| {
-            let target = entry.view(now);
+            let target = entry.view(&known.traffic, now);
             TargetView { gpus: known.gpus.of_target(&target.name, &gpus.cards), ..target }
         };
         let mut view = View {
@@ -293,10 +321,15 @@ impl Fleet {
         view
     }
 
-    fn with_entry(&self, target: &str, change: impl FnOnce(&mut Entry)) {
+    fn with_traffic(&self, target: &str, change: impl FnOnce(&mut Traffic)) {
         if let Some(entry) = self.lock().targets.get_mut(target) {
-            change(entry);
+            change(&mut entry.traffic);
         }
+    }
+
+    /// As of now.
+    fn world<'a>(&'a self, plan: &'a TrafficPlan, max_models: usize) -> World<'a> {
+        World { plan, counted: self.counted(), max_models, now: Instant::now(), at: Timestamp::now() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

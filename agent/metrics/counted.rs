@@ -1,12 +1,15 @@
 //! The metrics that this process counts itself, from its start.
 
+use super::Spec;
 use super::declare::metrics;
+use super::family::Family;
+use super::traffic::Traffic;
 use crate::gpus::GpuError;
 use crate::http::HttpError;
 
 metrics! {
-    /// What this process counted itself, from its start.
-    pub struct Counted in "opsagent_" {
+    /// What this process counted of its own work.
+    pub(super) struct OwnWork in "opsagent_" {
         /// Polls of the target by the agent, whatever came of them.
         polls_total: Counter ["target"],
         /// Polls of the target that failed, by reason: refused, unreachable, dns, tls, timeout, reset, unauthorized, redirect, status, malformed, too_large.
@@ -20,6 +23,14 @@ metrics! {
     }
 }
 
+/// What this process counted itself, from its start.
+#[derive(Debug)]
+pub struct Counted {
+    own: OwnWork,
+    /// Of real traffic.
+    pub traffic: Traffic,
+}
+
 impl Default for Counted {
     fn default() -> Counted {
         Counted::new()
@@ -27,45 +38,57 @@ impl Default for Counted {
 }
 
 impl Counted {
+    /// What is declared here.
+    pub(super) const SPECS: &'static [Spec] = OwnWork::SPECS;
+
+    /// No series yet.
+    pub fn new() -> Counted {
+        Counted { own: OwnWork::new(), traffic: Traffic::new() }
+    }
+
+    /// The families as they are now, each sorted.
+    pub(super) fn families(&self) -> Vec<Box<dyn Family>> {
+        let mut all = self.own.families();
+        all.extend(self.traffic.families());
+        all
+    }
+
     /// Makes every counter of a target be there, at zero, so that a first step is seen.
     pub fn touch_target(&self, target: &str) {
-        self.polls_total.of([target]);
-        self.series_dropped_total.of([target]);
+        self.own.polls_total.of([target]);
+        self.own.series_dropped_total.of([target]);
         for reason in HttpError::REASONS {
-            self.poll_errors_total.of([target, reason]);
+            self.own.poll_errors_total.of([target, reason]);
         }
     }
 
     /// Ends the series of a target.
     pub fn forget_target(&self, target: &str) {
-        self.polls_total.end([target]);
-        self.series_dropped_total.end([target]);
-        for reason in HttpError::REASONS {
-            self.poll_errors_total.end([target, reason]);
-        }
+        self.own.end_target(target);
+        self.traffic.end_target(target);
     }
 
     /// One poll, and why it failed if it did; `left_out`: models beyond the limit.
     pub fn count_poll(&self, target: &str, reason: Option<&'static str>, left_out: u64) {
-        self.polls_total.of([target]).inc();
-        self.series_dropped_total.of([target]).inc_by(left_out);
+        self.own.polls_total.of([target]).inc();
+        self.own.series_dropped_total.of([target]).inc_by(left_out);
         if let Some(reason) = reason {
-            self.poll_errors_total.of([target, reason]).inc();
+            self.own.poll_errors_total.of([target, reason]).inc();
         }
     }
 
     /// One read of the GPUs by a backend, and why it failed if it did.
     pub fn count_gpu_read(&self, backend: &'static str, reason: Option<&'static str>) {
         for reason in GpuError::REASONS {
-            self.gpu_read_errors_total.of([backend, reason]);
+            self.own.gpu_read_errors_total.of([backend, reason]);
         }
         if let Some(reason) = reason {
-            self.gpu_read_errors_total.of([backend, reason]).inc();
+            self.own.gpu_read_errors_total.of([backend, reason]).inc();
         }
     }
 
     /// One panic of a job.
     pub fn count_panic(&self, job: &str) {
-        self.job_panics_total.of([job]).inc();
+        self.own.job_panics_total.of([job]).inc();
     }
 }

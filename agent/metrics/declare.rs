@@ -93,7 +93,8 @@ const fn ends_with(text: &str, end: &str) -> bool {
 ///
 /// With a lifetime they are read from elsewhere: the struct is filled afresh for every page, and a
 /// series ends with the thing that it measured. Without one they are counted here, in vectors that
-/// live as long as the process.
+/// live as long as the process; there `Seconds` is a counter that takes fractions, and a `Histogram` is
+/// declared with its `buckets`, a constant array of upper bounds.
 macro_rules! metrics {
     (
         $(#[$doc:meta])*
@@ -146,10 +147,10 @@ macro_rules! metrics {
         $vis struct $name {
             $(
                 $(#[doc = $help])+
-                $field: $crate::metrics::family::Vector<metrics!(@vector $kind), {
+                $field: metrics!(@vector $kind {
                     const LABELS: &[&str] = &[$($label),*];
                     LABELS.len()
-                }>,
+                }),
             )+
         }
 
@@ -165,11 +166,7 @@ macro_rules! metrics {
                     $( $field: {
                         const SPEC: &$crate::metrics::Spec =
                             &metrics!(@spec $prefix $field $kind [$($label),*] $($help)+);
-                        let vector = metrics!(@build $kind SPEC $($buckets)?);
-                        $crate::metrics::family::Vector::new(
-                            SPEC,
-                            vector.expect("the tests of the catalogue make every vector"),
-                        )
+                        metrics!(@build $kind SPEC $($buckets)?)
                     }, )+
                 }
             }
@@ -178,27 +175,40 @@ macro_rules! metrics {
             pub(super) fn families(&self) -> Vec<Box<dyn $crate::metrics::family::Family>> {
                 vec![$( Box::new(self.$field.gather()) ),+]
             }
+
+            /// Ends the series of a target: of each metric whose first label is one.
+            pub(super) fn end_target(&self, target: &str) {
+                $(
+                    if [$($label),*].first() == Some(&"target") {
+                        self.$field.end_all(0, target);
+                    }
+                )+
+            }
         }
     };
     (@spec $prefix:literal $field:ident $kind:ident [$($label:literal),*] $($help:literal)+) => {
         $crate::metrics::Spec::new(
             concat!($prefix, stringify!($field)),
             concat!($($help),+),
-            $crate::metrics::Kind::$kind,
+            metrics!(@kind $kind),
             &[$($label),*],
         )
     };
-    (@vector Counter) => { prometheus::IntCounterVec };
-    (@vector Histogram) => { prometheus::HistogramVec };
-    (@build Counter $spec:ident) => {
-        prometheus::IntCounterVec::new(prometheus::Opts::new($spec.name, $spec.help), $spec.labels)
-    };
+    (@kind Seconds) => { $crate::metrics::Kind::Counter };
+    (@kind $kind:ident) => { $crate::metrics::Kind::$kind };
+    (@vector Counter $labels:tt) => { $crate::metrics::family::Vector<prometheus::IntCounterVec, $labels> };
+    (@vector Seconds $labels:tt) => { $crate::metrics::family::Vector<prometheus::CounterVec, $labels> };
+    (@vector Histogram $labels:tt) => { $crate::metrics::histogram::Histograms<$labels> };
+    (@build Counter $spec:ident) => { metrics!(@made IntCounterVec $spec) };
+    (@build Seconds $spec:ident) => { metrics!(@made CounterVec $spec) };
     (@build Histogram $spec:ident $buckets:expr) => {
-        prometheus::HistogramVec::new(
-            prometheus::HistogramOpts::new($spec.name, $spec.help).buckets($buckets.to_vec()),
-            $spec.labels,
-        )
+        $crate::metrics::histogram::Histograms::new($spec, &$buckets)
     };
+    (@made $vector:ident $spec:ident) => {{
+        let vector = prometheus::$vector::new(prometheus::Opts::new($spec.name, $spec.help), $spec.labels);
+        let vector = vector.expect("the tests of the catalogue make every vector");
+        $crate::metrics::family::Vector::new($spec, vector)
+    }};
 }
 pub(super) use metrics;
 

@@ -3,10 +3,9 @@
 
 use std::fmt::Write as _;
 
-use prometheus::proto::Histogram;
-
 use super::declare::{Kind, Spec};
 use super::format::Format;
+use super::histogram::{Exemplar, Histogram};
 
 /// A page that is being written.
 #[derive(Debug)]
@@ -57,7 +56,7 @@ impl Page {
         labels: impl Iterator<Item = (&'l str, &'l str)>,
         value: f64,
     ) {
-        self.line(&[name], labels, None, value);
+        self.line(&[name], labels, value);
     }
 
     /// The lines of one histogram.
@@ -67,19 +66,21 @@ impl Page {
         labels: &(impl Iterator<Item = (&'l str, &'l str)> + Clone),
         histogram: &Histogram,
     ) {
-        for bucket in histogram.get_bucket() {
-            let mut bound = String::new();
-            number(&mut bound, bucket.upper_bound());
-            if self.format == Format::OpenMetrics && bound.bytes().all(|byte| byte.is_ascii_digit()) {
+        let mut count = 0;
+        for (bound, within, exemplar) in histogram.buckets() {
+            let mut le = String::new();
+            number(&mut le, bound);
+            if self.format == Format::OpenMetrics && le.bytes().all(|byte| byte.is_ascii_digit()) {
                 // OpenMetrics writes bounds as floats, so that they are the same text everywhere.
-                bound.push_str(".0");
+                le.push_str(".0");
             }
-            self.line(&[name, "_bucket"], labels.clone(), Some(&bound), bucket.cumulative_count() as f64);
+            self.series(&[name, "_bucket"], labels.clone(), Some(&le), within as f64);
+            self.exemplar(exemplar);
+            self.text.push('\n');
+            count = within;
         }
-        let count = histogram.get_sample_count() as f64;
-        self.line(&[name, "_bucket"], labels.clone(), Some("+Inf"), count);
-        self.line(&[name, "_sum"], labels.clone(), None, histogram.get_sample_sum());
-        self.line(&[name, "_count"], labels.clone(), None, count);
+        self.line(&[name, "_sum"], labels.clone(), histogram.sum());
+        self.line(&[name, "_count"], labels.clone(), count as f64);
     }
 
     /// The page, whole.
@@ -90,7 +91,23 @@ impl Page {
         self.text
     }
 
-    fn line<'l>(
+    /// One of the requests that a bucket counts: only the newer format has room for it.
+    fn exemplar(&mut self, exemplar: Option<&Exemplar>) {
+        let Some(exemplar) = exemplar.filter(|_| self.format == Format::OpenMetrics) else { return };
+        self.text.push_str(" # {trace_id=\"");
+        escape(&mut self.text, &exemplar.trace_id, true);
+        self.text.push_str("\"} ");
+        number(&mut self.text, exemplar.value);
+        self.text.push(' ');
+        number(&mut self.text, exemplar.at);
+    }
+
+    fn line<'l>(&mut self, name: &[&str], labels: impl Iterator<Item = (&'l str, &'l str)>, value: f64) {
+        self.series(name, labels, None, value);
+        self.text.push('\n');
+    }
+
+    fn series<'l>(
         &mut self,
         name: &[&str],
         labels: impl Iterator<Item = (&'l str, &'l str)>,
@@ -116,7 +133,6 @@ impl Page {
         }
         self.text.push(' ');
         number(&mut self.text, value);
-        self.text.push('\n');
     }
 }
 

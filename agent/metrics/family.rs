@@ -69,7 +69,7 @@ impl<const N: usize> Family for Series<'_, N> {
     }
 }
 
-/// Series that are counted here, for as long as the process lives.
+/// Counters that are kept here, for as long as the process lives.
 #[derive(Debug)]
 pub(super) struct Vector<V, const N: usize> {
     spec: &'static Spec,
@@ -88,10 +88,16 @@ impl<B: MetricVecBuilder, const N: usize> Vector<MetricVec<B>, N> {
         self.vector.with_label_values(&labels)
     }
 
-    /// Ends the series of these labels.
-    pub(super) fn end(&self, labels: [&str; N]) {
-        // Err: there is none, which is what is wanted.
-        self.vector.remove_label_values(&labels).ok();
+    /// Ends all series whose label at this place has this value.
+    pub(super) fn end_all(&self, at: usize, value: &str) {
+        let all = self.gather();
+        for metric in &all.metrics {
+            let labels: Vec<&str> = all.order.iter().map(|at| value_at(metric, *at)).collect();
+            if labels.get(at) == Some(&value) {
+                // Err: there is none, which is what is wanted.
+                self.vector.remove_label_values(&labels).ok();
+            }
+        }
     }
 
     /// The series as they are now, sorted by labels in the declared order.
@@ -131,24 +137,14 @@ impl Family for Gathered {
     }
 
     fn series(&self) -> usize {
-        use super::declare::Kind::{Counter, Gauge, Histogram};
-        match self.spec.kind {
-            Counter | Gauge => self.metrics.len(),
-            // The buckets, the one without an end, the sum and the count.
-            Histogram => self.metrics.iter().map(|one| one.get_histogram().get_bucket().len() + 3).sum(),
-        }
+        self.metrics.len()
     }
 
     fn write(&self, page: &mut Page) {
-        use super::declare::Kind::{Counter, Gauge, Histogram};
         for metric in &self.metrics {
             let labels = self.spec.labels.iter().copied();
             let labels = labels.zip(self.order.iter().map(|at| value_at(metric, *at)));
-            match self.spec.kind {
-                Counter => page.sample(self.spec.name, labels, metric.get_counter().get_value()),
-                Gauge => page.sample(self.spec.name, labels, metric.get_gauge().get_value()),
-                Histogram => page.histogram(self.spec.name, &labels, metric.get_histogram()),
-            }
+            page.sample(self.spec.name, labels, metric.get_counter().get_value());
         }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 
 use super::observed::Observed;
-use crate::sample::ServerState;
-use crate::view::{AgentView, ModelView, TargetView, View};
+use crate::sample::{ServerState, Source};
+use crate::view::{AgentView, ModelView, TargetView, TrafficView, View};
 
 /// What the build was made from, where the builder said so.
 pub const REVISION: &str = match option_env!("OPSAGENT_REVISION") {
@@ -21,6 +21,9 @@ impl<'a> Observed<'a> {
         all.agent(&view.agent);
         for target in &view.targets {
             all.target(target);
+            if let Some(traffic) = &target.traffic {
+                all.traffic(&target.name, traffic);
+            }
             for model in &target.models {
                 all.model(&target.name, model);
                 all.child(&target.name, model);
@@ -55,6 +58,13 @@ impl<'a> Observed<'a> {
         self.target_discovered.set([name], flag(target.discovered));
         self.models_installed.set([name], target.models_installed.map(count));
         self.orphans.set([name], target.orphans.map(f64::from));
+    }
+
+    fn traffic(&mut self, target: &'a str, traffic: &TrafficView) {
+        self.requests_in_flight.set([target, Source::Tap.name()], traffic.in_flight.map(count));
+        self.tap_up.set([target], traffic.tap.as_ref().map(|tap| flag(tap.error.is_none())));
+        self.tap_connections.set([target], traffic.tap.as_ref().map(|tap| count(tap.connections)));
+        self.server_log_up.set([target], traffic.log.as_ref().map(|log| flag(log.error.is_none())));
     }
 
     fn model(&mut self, target: &'a str, model: &'a ModelView) {

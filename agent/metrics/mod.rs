@@ -1,8 +1,9 @@
 //! The catalogue: every metric the agent exports, declared once, and the page that is made of them.
 //!
-//! To add one: a line where it is declared (`observed` and `gpus` for what is read off the view, `counted` for
-//! what this process counts) and a line that sets it. README's table and `opsagent explain` follow.
+//! To add one: a line where it is declared (`observed` and `gpus` for what is read off the view, `counted` and
+//! `traffic` for what this process counts) and a line that sets it. README's table and `opsagent explain` follow.
 
+mod buckets;
 mod counted;
 mod declare;
 mod encode;
@@ -10,18 +11,21 @@ mod family;
 mod fill;
 mod format;
 mod gpus;
+mod histogram;
 mod host;
 mod observed;
 mod process;
 mod table;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 pub use counted::Counted;
 pub use declare::{Kind, Spec};
 pub use fill::REVISION;
 pub use format::Format;
 pub use table::{SPECS, spec, table};
+pub use traffic::{Traffic, Whose, decode, prefill};
 
 use crate::usage::ProcessStats;
 use crate::view::View;

@@ -35,6 +35,14 @@ metrics! {
         slots_busy: Gauge ["target", "model"],
         /// Requests that wait for a slot, as the last poll saw (llama-server's requests_deferred).
         queue_depth: Gauge ["target", "model"],
+        /// Requests in flight through whoever sees them (source: tap).
+        requests_in_flight: Gauge ["target", "source"],
+        /// 1 if the tap in front of the target listens, 0 if it cannot. No series for a target without one.
+        tap_up: Gauge ["target"],
+        /// Connections of clients that are open at the tap.
+        tap_connections: Gauge ["target"],
+        /// 1 if the server's log is read, 0 if it cannot be. No series for a target whose log is not followed.
+        server_log_up: Gauge ["target"],
         /// Models on the server's disk, loaded or not, as the last poll saw (Ollama's /api/tags, LM Studio's and other model lists).
         models_installed: Gauge ["target"],
         /// Processes of models that outlived the Ollama which started them and still hold its memory, as the last poll saw in /proc.

@@ -6,9 +6,17 @@ use super::gpus::OfGpus;
 use super::host::Host;
 use super::observed::{Observed, OfPage};
 use super::process::Process;
+use super::traffic::Traffic;
 
-const PARTS: [&[Spec]; 6] =
-    [Observed::SPECS, OfGpus::SPECS, Host::SPECS, Counted::SPECS, OfPage::SPECS, Process::SPECS];
+const PARTS: [&[Spec]; 7] = [
+    Observed::SPECS,
+    Traffic::SPECS,
+    OfGpus::SPECS,
+    Host::SPECS,
+    Counted::SPECS,
+    OfPage::SPECS,
+    Process::SPECS,
+];
 
 /// Every metric, in the order of the catalogue.
 pub static SPECS: &[Spec] = &joined::<{ number_of_all() }>();

@@ -4,7 +4,8 @@ use super::declare::{Kind, Spec, metrics};
 use super::encode::Page;
 use super::family::{Family, Series};
 use super::format::Format;
-use super::{SPECS, spec};
+use super::histogram::Exemplar;
+use super::{SPECS, buckets, spec};
 use crate::wire::exposition::parse;
 
 metrics! {
@@ -63,7 +64,7 @@ fn a_counter_keeps_its_total_and_its_family_loses_it_in_openmetrics() {
 fn a_histogram_is_whole_in_both_formats() {
     let tried = Tried::new();
     for seconds in [0.25, 1.0, 9.0] {
-        tried.wait_seconds.of(["x", "y"]).observe(seconds);
+        tried.wait_seconds.observe(["x", "y"], seconds, None);
     }
     let family = tried.wait_seconds.gather();
     assert_eq!(family.series(), 6);
@@ -76,6 +77,75 @@ fn a_histogram_is_whole_in_both_formats() {
     };
     assert!(page(Format::Text, &family).ends_with(&lines("1")));
     assert!(page(Format::OpenMetrics, &family).ends_with(&format!("{}# EOF\n", lines("1.0"))));
+}
+
+#[test]
+fn exemplars_stand_with_their_bucket_in_openmetrics_alone() {
+    let exemplar = |value| {
+        let trace_id = "4bf92f3577b34da6a3ce929d0e0e4736".into();
+        Some(Exemplar { trace_id, value, at: 1_790_000_000.25 })
+    };
+    let tried = Tried::new();
+    for seconds in [0.75, 0.875] {
+        tried.wait_seconds.observe(["x", "y"], seconds, exemplar(seconds));
+    }
+    tried.wait_seconds.observe(["x", "y"], 9.0, None);
+    tried.wait_seconds.add(["x", "y"], &[3, 0, 0, 2], 20.5, exemplar(12.0));
+    let (text, open) = (Format::Text, Format::OpenMetrics);
+    let bucket = |format, le: &str| {
+        let wanted = format!("tried_wait_seconds_bucket{{target=\"x\",a=\"y\",le=\"{le}\"}} ");
+        let page = page(format, &tried.wait_seconds.gather());
+        page.lines().find_map(|line| line.strip_prefix(&wanted)).map(str::to_owned)
+    };
+    let trace =
+        |value: f64| format!(" # {{trace_id=\"4bf92f3577b34da6a3ce929d0e0e4736\"}} {value} 1790000000.25");
+    assert_eq!(bucket(open, "0.5"), Some("3".into()), "none was given");
+    assert_eq!(bucket(open, "1.0"), Some(format!("5{}", trace(0.875))), "the latest");
+    assert_eq!(bucket(open, "+Inf"), Some(format!("8{}", trace(12.0))));
+    assert_eq!((bucket(text, "1"), bucket(text, "+Inf")), (Some("5".into()), Some("8".into())));
+    let samples = parse(&page(open, &tried.wait_seconds.gather()));
+    let told =
+        |suffix| samples.iter().find(|sample| sample.name.ends_with(suffix)).map(|sample| sample.value);
+    assert_eq!((told("_sum"), told("_count")), (Some(0.75 + 0.875 + 9.0 + 20.5), Some(8.0)));
+}
+
+#[test]
+fn what_is_no_number_and_no_observation_makes_no_series() {
+    let tried = Tried::new();
+    tried.wait_seconds.observe(["x", "y"], f64::NAN, None);
+    tried.wait_seconds.add(["x", "y"], &[0, 0, 0, 0], 0.0, None);
+    tried.wait_seconds.add(["x", "y"], &[1, 0, 0, 0], f64::INFINITY, None);
+    assert_eq!(tried.wait_seconds.gather().series(), 0);
+}
+
+#[test]
+fn the_series_of_a_target_end_with_it_and_no_others() {
+    let tried = Tried::new();
+    for labels in [["x", "a"], ["x", "b"], ["a", "x"]] {
+        tried.things_total.of(labels).inc();
+        tried.wait_seconds.observe(labels, 1.0, None);
+    }
+    tried.end_target("x");
+    for family in tried.families() {
+        let samples = parse(&page(Format::Text, family.as_ref()));
+        assert!(!samples.is_empty());
+        assert!(samples.iter().all(|sample| sample.labels[0].1 == "a"), "{samples:?}");
+    }
+}
+
+#[test]
+fn buckets_ascend_and_none_is_too_many() {
+    let all: [&[f64]; 6] = [
+        &buckets::FIRST_TOKEN,
+        &buckets::PER_TOKEN,
+        &buckets::STALL,
+        &buckets::REQUEST,
+        &buckets::LOAD,
+        &buckets::ADDED,
+    ];
+    for bounds in all {
+        assert!(bounds.is_sorted_by(|a, b| a < b) && bounds.len() <= 21, "{bounds:?}");
+    }
 }
 
 #[test]

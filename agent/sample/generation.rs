@@ -230,6 +230,16 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether the client asked for what it cannot have: the server did what it should.
+    pub const fn is_clients(self) -> bool {
+        matches!(self, Self::Unauthorized | Self::NotFound | Self::ContextExceeded | Self::ClientError)
+    }
+
+    /// Whether it is the agent's doing.
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::AgentStopped)
+    }
+
     /// Every reason.
     pub const ALL: [Failure; 16] = [
         Self::Refused,

@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use opsagent::gpus::GpuError;
 use opsagent::http::HttpError;
 use opsagent::metrics::{self, Kind, SPECS};
-use opsagent::sample::{CardFault, FABRIC_STATES, RECOVERY_ACTIONS, ServerState, THROTTLE_REASONS};
+use opsagent::sample::{
+    CardFault, Dialect, FABRIC_STATES, Failure, MeterFault, Phase, RECOVERY_ACTIONS, Refusal, ServerState,
+    Source, THROTTLE_REASONS, Truncation,
+};
 use opsagent::view::Verdict;
 
 use crate::support::golden::{file, updates};
@@ -33,7 +36,7 @@ fn names_keep_the_rules() {
         let says: &[&str] = match spec.unit {
             Some("ratio") => &["0..1"],
             Some(unit) => &[unit],
-            None => &["agent", "server", "poll", "driver", "read", "model"],
+            None => &["agent", "server", "poll", "driver", "read", "model", "tap", "requests"],
         };
         let lower = help.to_lowercase();
         assert!(says.iter().any(|word| lower.contains(word)), "{name}: the help says none of {says:?}");
@@ -62,6 +65,20 @@ fn the_help_of_a_closed_label_lists_all_that_it_can_be() {
     for verdict in Verdict::ALL {
         assert!(help("opsagent_next_model_fits").contains(verdict.name()), "{verdict:?}");
         assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.name(), "the label is the JSON's word");
+    }
+    let names: [(&str, Vec<&str>); 7] = [
+        ("opsagent_requests_total", Dialect::ALL.map(Dialect::name).into()),
+        ("opsagent_requests_total", Source::ALL.map(Source::name).into()),
+        ("opsagent_request_failures_total", Failure::ALL.map(Failure::name).into()),
+        ("opsagent_requests_cancelled_total", Phase::ALL.map(Phase::name).into()),
+        ("opsagent_requests_truncated_total", Truncation::ALL.map(Truncation::name).into()),
+        ("opsagent_tap_refused_requests_total", Refusal::ALL.map(Refusal::name).into()),
+        ("opsagent_tap_meter_failures_total", MeterFault::ALL.map(MeterFault::name).into()),
+    ];
+    for (name, words) in names {
+        for word in words {
+            assert!(help(name).contains(word), "{name}: {word}");
+        }
     }
     for state in ServerState::ALL {
         assert!(help("opsagent_target_state").contains(state.name()), "{state:?}");

@@ -4,12 +4,13 @@ use std::collections::{BTreeSet, HashSet};
 
 use opsagent::gpus::xid::critical;
 use opsagent::http::HttpError;
-use opsagent::metrics::{self, Counted, Format, Kind, REVISION, SPECS};
-use opsagent::sample::THROTTLE_REASONS;
+use opsagent::metrics::{self, Counted, Format, Kind, REVISION, SPECS, Whose};
+use opsagent::sample::{Source, THROTTLE_REASONS};
 use opsagent::usage::ProcessStats;
 use opsagent::view::{CardView, GpuSample, GpusView, ModelView, TargetView, View};
 use opsagent::wire::exposition::{Sample, parse};
 
+use crate::support::counted_traffic as traffic;
 use crate::support::golden::assert_golden;
 use crate::support::promtool;
 use crate::support::rich_gpus;
@@ -19,6 +20,13 @@ const NONE: [f64; 0] = [];
 
 /// What a process that has polled the rich view's targets has counted.
 fn counted(view: &View) -> Counted {
+    let counted = polled(view);
+    traffic::count(&counted);
+    counted
+}
+
+/// The same without any real traffic.
+fn polled(view: &View) -> Counted {
     let counted = Counted::new();
     for target in &view.targets {
         counted.touch_target(&target.name);
@@ -73,7 +81,8 @@ fn every_metric_declared_is_on_the_page_and_every_series_is_there_once() {
         let samples = parse(&page);
         assert_eq!(samples.len(), page.lines().filter(|line| !line.starts_with('#')).count());
         let names: BTreeSet<&str> = samples.iter().map(|sample| sample.name.as_str()).collect();
-        assert_eq!(names, SPECS.iter().map(|spec| spec.name).collect());
+        let names = names.iter().filter_map(|name| metrics::spec(name)).map(|spec| spec.name);
+        assert_eq!(names.collect::<BTreeSet<_>>(), SPECS.iter().map(|spec| spec.name).collect());
         let mut seen = HashSet::new();
         for sample in &samples {
             let mut labels = sample.labels.clone();
@@ -91,7 +100,10 @@ fn families_and_series_stand_in_order() {
     let page = rich_page(Format::Text);
     let heads: Vec<&str> = page.lines().filter(|line| line.starts_with("# HELP ")).collect();
     assert!(heads.is_sorted(), "{heads:?}");
-    for samples in parse(&page).chunk_by(|a, b| a.name == b.name) {
+    // Buckets stand in the order of their bounds.
+    let plain: Vec<Sample> =
+        parse(&page).into_iter().filter(|sample| !sample.name.ends_with("_bucket")).collect();
+    for samples in plain.chunk_by(|a, b| a.name == b.name) {
         assert!(samples.is_sorted_by_key(|sample| &sample.labels), "{}", samples[0].name);
     }
 }
@@ -167,9 +179,31 @@ fn a_busy_machine_stays_within_two_thousand_series() {
         CardView { told, ..card.clone() }
     };
     view.gpus.cards = (0..8).map(numbered).collect();
-    let page = metrics::render(&view, &counted(&view), Some(&process()), Format::Text);
+    let page = metrics::render(&view, &polled(&view), Some(&process()), Format::Text);
     let series = parse(&page).len();
     assert!((500..2000).contains(&series), "{series}");
+}
+
+#[test]
+fn a_model_whose_requests_are_seen_stays_within_its_share_of_series() {
+    let samples = parse(&rich_page(Format::Text));
+    let used = values(&samples, "opsagent_requests_total", ("model", "llama3.1:8b"));
+    assert_eq!(used, [3.0]);
+    let of = |model: &str, source: &str| {
+        let has = |sample: &&Sample, label: &str, value: &str| {
+            sample.labels.contains(&(label.into(), value.into()))
+        };
+        samples.iter().filter(|one| has(one, "model", model) && has(one, "source", source)).count()
+    };
+    // Warm and cold, complete and cancelled.
+    let full = of("llama3.1:8b", "tap");
+    assert!((150..=250).contains(&full), "{full}");
+    let fresh = Counted::new();
+    fresh.traffic.touch(&Whose { target: "box", model: "m", source: Source::Tap });
+    let touched = parse(&metrics::render(&rich_view(), &fresh, None, Format::Text));
+    let touched =
+        touched.iter().filter(|sample| sample.labels.contains(&("model".into(), "m".into()))).count();
+    assert!(touched <= 25, "{touched} of a model that nobody used yet");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use crate::fleet::totals::Running;
+use crate::fleet::traffic::Awake;
 use crate::sample::ModelSample;
 
 /// What is remembered of a model from one sample to the next.
@@ -15,6 +16,11 @@ pub(super) struct Memory {
     pub(super) progress: Option<f64>,
     pub(super) moved: Instant,
     pub(super) seen: Instant,
+    pub(super) awake: Awake,
+    /// The context that it is loaded with, as the last look saw it, and when that was.
+    pub(super) context: Option<(u64, Instant)>,
+    /// When a request last had to wait for a load: what looks before it saw of the context may not hold.
+    pub(super) reloaded: Option<Instant>,
 }
 
 impl Memory {
@@ -27,7 +33,16 @@ impl Memory {
             progress: None,
             moved: now,
             seen: now,
+            awake: Awake::default(),
+            context: None,
+            reloaded: None,
         }
+    }
+
+    /// It is not in memory.
+    pub(super) fn unload(&mut self, now: Instant) {
+        self.loaded = false;
+        self.awake.see(false, now);
     }
 
     /// `first`: whatever is loaded now may have been for long; no load was seen.
@@ -41,7 +56,9 @@ impl Memory {
         }
         if model.loaded.is_some() {
             self.loaded = loaded;
+            self.awake.see(loaded, now);
         }
+        self.context = model.context_tokens.map(|context| (context, now));
         if model.incarnation.is_some() {
             self.process.clone_from(&model.incarnation);
         }

@@ -2,22 +2,21 @@
 //! (totals, loads, states that need time).
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::label::{label, line};
-use super::traffic::Live;
+use super::traffic::Traffic;
 use super::vram::{Seen, Watch};
 use super::warning_keys;
 use crate::http::HttpError;
-use crate::sample::{Note, ServerSample, ServerState, Source};
+use crate::sample::{Note, ServerSample, ServerState};
 use crate::servers::Target;
-use crate::view::{LogTailView, TapView};
 
 mod memory;
+mod requests;
 mod view;
 
 use memory::Memory;
@@ -48,9 +47,11 @@ pub(super) struct Entry {
     listed: bool,
     models: BTreeMap<String, Memory>,
     vram: Watch,
-    live: BTreeMap<Source, Arc<Live>>,
-    pub(super) tap: Option<TapView>,
-    pub(super) log: Option<LogTailView>,
+    /// The one model of a server that answers to any name.
+    only: Option<String>,
+    pub(super) traffic: Traffic,
+    /// The warnings that the last poll left, as [`Entry::warnings`] gives them.
+    pub(super) warned: BTreeMap<String, Note>,
 }
 
 #[derive(Debug)]
@@ -77,20 +78,22 @@ impl Entry {
             listed: false,
             models: BTreeMap::new(),
             vram: Watch::default(),
-            live: BTreeMap::new(),
-            tap: None,
-            log: None,
+            only: None,
+            traffic: Traffic::new(Instant::now()),
+            warned: BTreeMap::new(),
         }
+    }
+
+    /// Another server is meant by its name from now on: only whoever sees the requests stays the same.
+    pub(super) fn replace(&mut self, target: &Target, demo: bool) {
+        let new = Entry::new(target.clone(), demo);
+        let traffic = std::mem::replace(&mut self.traffic, Traffic::new(Instant::now()));
+        *self = Entry { traffic, ..new };
     }
 
     /// Its kind, by its answers, or else by its config.
     pub(super) fn kind(&self) -> Option<&'static str> {
         self.kind.or(self.target.kind.map(|kind| kind.name))
-    }
-
-    /// Where its requests are written down as this source sees them.
-    pub(super) fn live(&mut self, source: Source) -> Arc<Live> {
-        Arc::clone(self.live.entry(source).or_default())
     }
 
     /// The state that the last poll left it in.
@@ -101,7 +104,8 @@ impl Entry {
     /// The warnings of the last poll, each under what stays the same of it from poll to poll.
     pub(super) fn warnings(&self) -> BTreeMap<String, Note> {
         let sample = self.last.as_ref().and_then(|polled| polled.result.as_ref().ok());
-        warning_keys(sample.into_iter().flat_map(|sample| &sample.notes).chain(self.vram.notes()))
+        let notes = sample.into_iter().flat_map(|sample| &sample.notes).chain(self.vram.notes());
+        warning_keys(notes.chain(&self.traffic.notes()))
     }
 
     /// Holds what the last poll told of memory on GPUs against what is known of those.
@@ -124,6 +128,7 @@ impl Entry {
             Ok(mut sample) => {
                 left_out = tidy(&mut sample, max_models);
                 self.remember(&sample, now, !self.listed, max_models);
+                self.see_only(&sample);
                 self.listed |= sample.unanswered.is_empty();
                 let state = self.state_of(&mut sample, now);
                 self.kind = Some(sample.kind);
@@ -136,7 +141,7 @@ impl Entry {
                 self.stuck_polls = if silent { self.stuck_polls + 1 } else { 0 };
                 let hung = silent && self.stuck_polls >= STUCK_POLLS;
                 if error == HttpError::Refused {
-                    self.unload_all();
+                    self.unload_all(now);
                 }
                 (Err(error), if hung { ServerState::Hung } else { ServerState::Down })
             }
@@ -175,7 +180,7 @@ impl Entry {
         if sample.unanswered.is_empty() {
             for (name, memory) in &mut self.models {
                 if !present.contains(name.as_str()) {
-                    memory.loaded = false;
+                    memory.unload(now);
                 }
             }
         }
@@ -187,9 +192,9 @@ impl Entry {
         }
     }
 
-    fn unload_all(&mut self) {
+    fn unload_all(&mut self, now: Instant) {
         for memory in self.models.values_mut() {
-            memory.loaded = false;
+            memory.unload(now);
         }
     }
 

@@ -3,12 +3,12 @@
 use tokio::time::Instant;
 
 use super::Entry;
-use crate::fleet::label;
+use crate::fleet::{TrafficPlan, label};
 use crate::sample::{ModelSample, Note};
-use crate::view::{ModelView, TargetView, TrafficView};
+use crate::view::{ModelView, TargetView};
 
 impl Entry {
-    pub(in crate::fleet) fn view(&self, now: Instant) -> TargetView {
+    pub(in crate::fleet) fn view(&self, plan: &TrafficPlan, now: Instant) -> TargetView {
         let fresh = self
             .last
             .as_ref()
@@ -18,6 +18,7 @@ impl Entry {
         let state = fresh.and(self.state);
         let mut notes = sample.map(|sample| sample.notes.clone()).unwrap_or_default();
         notes.extend(sample.into_iter().flat_map(|_| self.vram.notes()).cloned());
+        notes.extend(self.traffic.notes());
         if self.last.is_some() && fresh.is_none() {
             notes.push(Note::warning(
                 "poll_stale",
@@ -48,11 +49,7 @@ impl Entry {
                 .map(|sample| sample.models.iter().map(|model| self.model(model)).collect())
                 .unwrap_or_default(),
             gpus: None,
-            traffic: (self.tap.is_some() || self.log.is_some()).then(|| TrafficView {
-                tap: self.tap.clone(),
-                log: self.log.clone(),
-                ..TrafficView::default()
-            }),
+            traffic: self.traffic.view(&self.target.name, plan, now),
             models_left_out: fresh.map_or(0, |polled| polled.left_out),
             notes,
         }

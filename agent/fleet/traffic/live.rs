@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::time::Instant;
+
 use crate::sample::{Generation, Refusal};
 
 /// Ends that wait to be counted. They are taken at every scrape and every second; a server that is used by
@@ -19,7 +21,7 @@ pub struct Live {
     connections: AtomicI64,
     lost: AtomicU64,
     refused: [AtomicU64; Refusal::ALL.len()],
-    ended: Mutex<Vec<Generation>>,
+    ended: Mutex<Vec<(Instant, Generation)>>,
 }
 
 impl Live {
@@ -37,9 +39,10 @@ impl Live {
 
     /// A generation ended.
     pub fn end(&self, generation: Generation) {
+        let now = Instant::now();
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         if ended.len() < MAX_WAITING {
-            ended.push(generation);
+            ended.push((now, generation));
         } else {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -50,9 +53,8 @@ impl Live {
         self.refused[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What ended since it was taken last.
-    #[allow(dead_code, reason = "ends are counted by the next change")]
-    pub(super) fn take(&self) -> Vec<Generation> {
+    /// What ended since it was taken last, and when.
+    pub(super) fn take(&self) -> Vec<(Instant, Generation)> {
         std::mem::take(&mut self.ended.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod authority;
 pub mod clock;
+pub mod counted_traffic;
 pub mod eye;
 pub mod fake;
 pub mod fixture;

@@ -1,0 +1,124 @@
+//! Takes what ended out of the mailboxes, and counts it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::window::Past;
+use super::{Inventory, MAX_SLOS, OTHER, Traffic, World, refine};
+use crate::metrics::Whose;
+use crate::sample::{End, Generation, Refusal, Source};
+
+/// Clients of a target that are counted apart. A config names a few; reloads may name others.
+const MAX_CLIENTS: usize = 100;
+
+/// What a target's inventory says of one model, to one generation.
+#[derive(Debug, Clone)]
+pub(in crate::fleet) struct Model {
+    /// Its name as the inventory spells it, or `other`.
+    pub(in crate::fleet) name: String,
+    /// Its request had to wait until it was loaded.
+    pub(in crate::fleet) cold: bool,
+    /// The context that it was loaded with, in tokens, as far as it is known to hold still.
+    pub(in crate::fleet) context: Option<u64>,
+}
+
+/// What a target knows of its models.
+pub(in crate::fleet) trait Models {
+    /// The names that it answers to.
+    fn inventory(&self) -> Inventory<'_>;
+
+    /// What it says to a generation that ended then.
+    fn place(&mut self, one: &Generation, ended: Instant) -> Model;
+}
+
+impl Traffic {
+    /// Counts what ended since the last time.
+    pub(in crate::fleet) fn settle(&mut self, target: &str, models: &mut impl Models, world: &World<'_>) {
+        let shown = self.shown();
+        let mut ended = Vec::new();
+        for (source, watched) in &mut self.live {
+            ended.extend(watched.live.take().into_iter().map(|(when, one)| (*source, when, one)));
+            let traffic = &world.counted.traffic;
+            let lost = watched.live.lost();
+            traffic.count_lost(target, *source, lost.saturating_sub(watched.lost));
+            watched.lost = lost;
+            let refused = watched.live.refused();
+            for (reason, (now, before)) in
+                Refusal::ALL.into_iter().zip(refused.into_iter().zip(watched.refused))
+            {
+                if now > before {
+                    traffic.count_refused(target, reason, now - before);
+                }
+            }
+            watched.refused = refused;
+            if shown == Some(*source) {
+                self.pace.mark(world.now, watched.live.pieces());
+            }
+        }
+        for (source, when, one) in ended {
+            self.count(target, source, when, one, models, world);
+        }
+        self.window.trim(world.now);
+    }
+
+    fn count(
+        &mut self,
+        target: &str,
+        source: Source,
+        when: Instant,
+        mut one: Generation,
+        models: &mut impl Models,
+        world: &World<'_>,
+    ) {
+        refine::doubt(&mut one);
+        let Model { name, cold, context } = models.place(&one, when);
+        refine::phase(&mut one, models.inventory().kind);
+        refine::truncation(&mut one, context);
+        let model = self.touch(target, &name, source, world);
+        let ago = world.now.saturating_duration_since(when);
+        let at = world.at.checked_sub(ago).unwrap_or(world.at);
+        let traffic = &world.counted.traffic;
+        traffic.count(&Whose { target, model, source }, &one, cold, at);
+        if let Some(client) = &one.client {
+            traffic.count_client(target, self.client(client));
+        }
+        if self.shown() != Some(source) {
+            return;
+        }
+        let mut past = Past::new(&one, cold, when);
+        for (number, slo) in world.plan.slos.iter().take(MAX_SLOS).enumerate() {
+            if let Some(missed) = slo.is_for(target, model).then(|| slo.missed(&one)).flatten() {
+                traffic.count_slo(target, model, &slo.name, missed);
+                past.judge(number, missed);
+            }
+        }
+        self.window.push(past);
+        self.last_end_at = Some(at);
+        if let (Source::Log, Some(log)) = (source, &mut self.log) {
+            log.last_line_at = Some(at);
+        }
+    }
+
+    /// The name under which a client counts.
+    fn client<'c>(&mut self, client: &'c Arc<str>) -> &'c str {
+        if !self.clients.contains(client) {
+            if self.clients.len() >= MAX_CLIENTS {
+                return OTHER;
+            }
+            self.clients.insert(Arc::clone(client));
+        }
+        client
+    }
+}
+
+/// Whether a model did anything for this request: then it was in memory when it ended.
+pub(in crate::fleet) fn was_answered(one: &Generation) -> bool {
+    one.end == End::Complete || one.time_to_first_token.is_some()
+}
+
+/// When a generation began.
+pub(in crate::fleet) fn began(one: &Generation, ended: Instant) -> Instant {
+    ended.checked_sub(one.duration.min(Duration::from_secs(86_400))).unwrap_or(ended)
+}
