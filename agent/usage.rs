@@ -1,8 +1,9 @@
-//! What this process itself takes of the machine, read from `/proc/self`.
+//! What this process itself takes of the machine, read from `/proc/self`, and what it may take.
 
 use std::path::Path;
 
 use procfs::process::{LimitValue, Process};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// One reading. `None`: cannot be read here, or there is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -50,6 +51,23 @@ impl ProcessStats {
     }
 }
 
+/// How many files and sockets this process may have open, once [`raise_open_files`] did what it may. `None`: any
+/// number.
+pub fn most_open_files() -> Option<u64> {
+    getrlimit(Resource::Nofile).maximum
+}
+
+/// Raises the limit of open files and sockets (`RLIMIT_NOFILE`) to the most that this process may ask for: the
+/// soft limit is low for the sake of programs that use select(2), which this one does not.
+pub fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+    {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
 fn limit(value: LimitValue) -> Option<u64> {
     match value {
         LimitValue::Value(value) => Some(value),
@@ -83,6 +101,12 @@ mod tests {
         }
         // Other tests of this process open and close files as they like; these are open for sure.
         assert!(after.open_fds >= Some(files.len() as u64), "{before:?} {after:?}");
+    }
+
+    #[test]
+    fn the_limit_of_open_files_is_raised_as_far_as_it_may_be() {
+        raise_open_files();
+        assert_eq!(ProcessStats::read().max_fds, most_open_files());
     }
 
     #[test]

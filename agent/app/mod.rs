@@ -17,15 +17,18 @@ use crate::gpus;
 use crate::host::Host;
 use crate::jobs::Jobs;
 use crate::servers::Target;
+use crate::usage;
 use crate::view::{AgentView, View};
 use crate::web::toolkit::{SharedWeb, WebConfig};
 use crate::web::{self, Reload, Web};
 
+mod advice;
 mod conductor;
 mod once;
 mod sockets;
 mod taps;
 
+pub use advice::advice;
 use conductor::{Command, Conductor};
 pub use sockets::Sockets;
 use taps::Taps;
@@ -79,6 +82,9 @@ impl App {
         let mut taps = Taps::new(fleet.clone(), jobs.clone(), options.sockets.clone());
         let bound = if options.demo { Vec::new() } else { bind_taps(&mut taps, &config).await? };
         options.sockets.tell_unused();
+        if !options.demo {
+            tell_advice(&config);
+        }
         let (commands, inbox) = mpsc::channel(16);
         let hands = Hands {
             fleet: fleet.clone(),
@@ -159,6 +165,13 @@ async fn bind_taps(taps: &mut Taps, config: &Config) -> anyhow::Result<Vec<taps:
     let faults = taps::loops(config, &discover::addresses_here(&tapped).await);
     let bound = if faults.is_empty() { taps.bind(config) } else { Err(faults) };
     bound.map_err(|faults| anyhow::anyhow!(faults.join("\n")))
+}
+
+/// Says in the log what may not be what was meant.
+fn tell_advice(config: &Config) {
+    for sentence in advice(config, usage::most_open_files()) {
+        tracing::warn!("{sentence}");
+    }
 }
 
 fn about(config: &Config, options: &Options) -> AgentView {

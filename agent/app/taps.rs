@@ -120,12 +120,6 @@ impl Taps {
         let Some(home) = &self.home else { return };
         let Bound { place, at, listener } = bound;
         tracing::info!(target = plan.target, "a tap listens on {at}, before {}", plan.upstream);
-        if !at.ip().is_loopback() {
-            tracing::warn!(
-                target = plan.target,
-                "the tap on {at} takes requests from other machines, and asks nobody who they are"
-            );
-        }
         let plan: SharedPlan = Arc::new(ArcSwap::from_pointee(plan));
         let stop = self.jobs.stopping().child_token();
         home.serve(tap::serve(listener, plan.clone(), home.clone(), stop.clone()));
@@ -156,8 +150,7 @@ impl Taps {
         }
         self.told = at.keys().map(|target| (*target).to_owned()).collect();
         for (target, addresses) in at {
-            let listen: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            self.fleet.record_tap(target, listen.join(", "), None);
+            self.fleet.record_tap(target, &addresses, None);
         }
     }
 

@@ -11,6 +11,7 @@ use super::failure::Outcome;
 use super::{configs, flags, log, words};
 use crate::app::{App, Options, Sockets};
 use crate::config::Config;
+use crate::usage;
 
 /// Threads that do the work. Polls and pages wait for the network, not for the processor.
 const THREADS: usize = 2;
@@ -79,6 +80,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Outcome {
     let (config, web) = configs::load(&args.files, "start")?;
     log::init(&args.log_level, args.log_format)?;
+    usage::raise_open_files();
     let options = Options {
         demo: args.demo,
         config_file: args.files.config.clone(),

@@ -38,8 +38,8 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(sum)).filter(|duration| *duration <= LONGEST)
 }
 
-/// Writes a duration as [`parse`] reads it.
-pub(super) fn write(duration: Duration) -> String {
+/// Writes a duration as it is read.
+pub fn write(duration: Duration) -> String {
     let mut left = duration.as_millis() as u64;
     let mut parts = Vec::new();
     // Years and weeks read worse than days.

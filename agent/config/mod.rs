@@ -15,7 +15,7 @@ use crate::tap::{Client, Limits};
 mod addresses;
 mod check;
 mod clients;
-mod duration;
+pub mod duration;
 mod error;
 mod files;
 mod machine;

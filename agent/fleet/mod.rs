@@ -1,6 +1,7 @@
 //! What is known now: the only shared state, behind the only lock. `record_*` in, `view()` out.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -160,8 +161,10 @@ impl Fleet {
     }
 
     /// A tap listens in front of the target, or cannot, and why.
-    pub fn record_tap(&self, target: &str, listen: impl Into<String>, error: Option<String>) {
-        let tap = TapView { listen: listen.into(), error, connections: 0 };
+    pub fn record_tap(&self, target: &str, listen: &[SocketAddr], error: Option<String>) {
+        let open = listen.iter().any(|address| !address.ip().is_loopback());
+        let listen: Vec<String> = listen.iter().map(ToString::to_string).collect();
+        let tap = TapView { listen: listen.join(", "), open, error, connections: 0 };
         self.with_traffic(target, |traffic| traffic.tap = Some(tap));
     }
 

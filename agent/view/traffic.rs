@@ -70,6 +70,9 @@ pub struct Quantiles {
 pub struct TapView {
     /// Where it listens, or should.
     pub listen: String,
+    /// Whether other machines may reach it: it listens beyond loopback.
+    #[serde(default)]
+    pub open: bool,
     /// Why it does not. `None`: it does.
     pub error: Option<String>,
     /// Connections of clients.

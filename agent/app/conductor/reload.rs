@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Conductor;
-use crate::app::{gpu_options, host, taps, web_config};
+use crate::app::{gpu_options, host, taps, tell_advice, web_config};
 use crate::config::{Config, ConfigError};
 use crate::discover;
 use crate::servers::Target;
@@ -36,7 +36,12 @@ impl Conductor {
             Err(faults) => Err(faults),
         };
         match &result {
-            Ok(()) => tracing::info!("the config was read anew"),
+            Ok(()) => {
+                tracing::info!("the config was read anew");
+                if !self.options.demo {
+                    tell_advice(&self.config);
+                }
+            }
             Err(faults) => {
                 for fault in faults {
                     tracing::error!(%fault, "the config was refused; the old one goes on");

@@ -26,6 +26,16 @@ impl Entry {
                 Some("the agent is overloaded or a poll hangs: see opsagent_poll_last_success_timestamp_seconds and the log"),
             ));
         }
+        if let Some(tap) = self.traffic.tap.as_ref().filter(|tap| tap.open) {
+            notes.push(Note::info(
+                "tap_open",
+                format!(
+                    "the tap on {} takes requests from other machines, and asks nobody who they are",
+                    tap.listen
+                ),
+                Some("bind it to loopback, or let a firewall or the server's own key decide who may"),
+            ));
+        }
         TargetView {
             name: self.target.name.clone(),
             kind: self.kind().unwrap_or("unknown").into(),

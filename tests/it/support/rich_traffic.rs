@@ -9,7 +9,7 @@ use opsagent::view::{LogTailView, Quantiles, SloView, TapView, TrafficView};
 pub fn busy(now: Timestamp) -> TrafficView {
     let times = |p50, p95, max| Some(Quantiles { count: 41, p50, p95, max });
     TrafficView {
-        tap: Some(TapView { listen: "127.0.0.1:11435".into(), error: None, connections: 5 }),
+        tap: Some(TapView { listen: "127.0.0.1:11435".into(), open: false, error: None, connections: 5 }),
         in_flight: Some(3),
         decoding: Some(2),
         output_tokens_per_second: Some(71.34),
@@ -38,7 +38,7 @@ pub fn busy(now: Timestamp) -> TrafficView {
 /// A tap that nobody uses just now.
 pub fn idle(now: Timestamp) -> TrafficView {
     TrafficView {
-        tap: Some(TapView { listen: "127.0.0.1:8081".into(), error: None, connections: 1 }),
+        tap: Some(TapView { listen: "127.0.0.1:8081".into(), open: false, error: None, connections: 1 }),
         in_flight: Some(0),
         decoding: Some(0),
         output_tokens_per_second: Some(0.0),
@@ -71,6 +71,7 @@ pub fn blind() -> TrafficView {
     TrafficView {
         tap: Some(TapView {
             listen: "0.0.0.0:8001".into(),
+            open: false,
             error: Some("the address is in use".into()),
             connections: 0,
         }),

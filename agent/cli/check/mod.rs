@@ -7,9 +7,12 @@ use anyhow::Context as _;
 use super::failure::{Failure, INTERRUPTED, Outcome, UNKNOWN};
 use super::out::Out;
 use super::{configs, flags, table, text, words};
-use crate::app::App;
+use crate::app::{App, advice};
 use crate::config::Config;
+use crate::usage;
 use crate::view::View;
+
+mod traffic;
 
 /// Targets named in the line that says all is well.
 const NAMED: usize = 8;
@@ -44,6 +47,12 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, out: &mut Out) -> Outcome {
     let (config, _) = configs::load(&args.files, "use it")?;
     out.text(&format!("{}\n", sentence(&config)))?;
+    for line in traffic::lines(&config) {
+        out.text(&format!("{line}\n"))?;
+    }
+    for sentence in advice(&config, usage::most_open_files()) {
+        out.text(&format!("warning: {}\n", text::clean(&sentence)))?;
+    }
     if !args.connect {
         return Ok(0);
     }

@@ -1,0 +1,99 @@
+//! What is sound in a config, and all the same may not be what was meant. Pure.
+
+use super::Config;
+
+/// Files that the agent has open for all else: its page, polls, drivers, logs.
+const OTHER_FILES: u64 = 256;
+
+/// Sentences for the log and for `opsagent check`. `most_files`: how many files and sockets this process may have
+/// open; `None`: any number.
+pub fn advice(config: &Config, most_files: Option<u64>) -> Vec<String> {
+    let mut told = Vec::new();
+    for tap in &config.taps {
+        for address in tap.listen.iter().filter(|address| !address.ip().is_loopback()) {
+            told.push(format!(
+                "target {}: the tap on {address} takes requests from other machines, and asks nobody who they are",
+                tap.target
+            ));
+        }
+    }
+    let connections = config.tap_limits.connections as u64;
+    let needed = config.taps.len() as u64 * connections * 2 + OTHER_FILES;
+    if let Some(most) = most_files.filter(|most| !config.taps.is_empty() && *most < needed) {
+        told.push(format!(
+            "{connections} connections for each tap (max_connections under [tap]) may need {needed} open files, two \
+             for each of them, and this process may have {most}: raise LimitNOFILE (ulimit -n), or lower \
+             max_connections"
+        ));
+    }
+    let is_seen = |target: &str| {
+        config.taps.iter().any(|tap| tap.target == target)
+            || config.logs.iter().any(|log| log.target == target)
+    };
+    for slo in &config.slos {
+        let blind = if slo.targets.is_empty() {
+            config.taps.is_empty() && config.logs.is_empty()
+        } else {
+            !slo.targets.iter().any(|target| is_seen(target))
+        };
+        if blind {
+            told.push(format!(
+                "slo {}: nothing is judged by it, since no target of it has a tap or a log",
+                slo.name
+            ));
+        }
+    }
+    if config.taps.is_empty() && !config.clients.is_empty() {
+        told.push("clients are named, and no target has a tap at which they could be seen".into());
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn told(text: &str, most_files: Option<u64>) -> Vec<String> {
+        let config = Config::parse(Path::new("x.toml"), text).unwrap();
+        advice(&config, most_files)
+    }
+
+    const TARGET: &str = "[[target]]\nname = \"box\"\nkind = \"ollama\"\n";
+
+    #[test]
+    fn an_ordinary_config_needs_no_advice() {
+        let slo = "[[slo]]\nname = \"chat\"\nduration = \"1m\"\n";
+        for more in ["tap = \"127.0.0.1:11435\"", "log = \"x.log\"", "tap = \"[::1]:11435\""] {
+            let text = format!("{slo}{TARGET}{more}\n");
+            assert_eq!(told(&text, Some(4096)), Vec::<String>::new(), "{text}");
+        }
+        assert_eq!(told("", Some(10)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_others_can_reach_and_what_does_not_fit_is_told() {
+        let told = told(&format!("{TARGET}tap = \"0.0.0.0:11435\"\n"), Some(1024));
+        assert!(
+            told[0].starts_with("target box: the tap on 0.0.0.0:11435 takes requests from other machines")
+        );
+        let files = "1024 connections for each tap (max_connections under [tap]) may need 2304 open files";
+        assert!(
+            told[1].starts_with(files) && told[1].contains("may have 1024: raise LimitNOFILE"),
+            "{told:?}"
+        );
+        assert_eq!(told.len(), 2);
+    }
+
+    #[test]
+    fn what_can_never_be_seen_is_told() {
+        let slos = "[[slo]]\nname = \"a\"\nduration = \"1m\"\n[[slo]]\nname = \"b\"\ntargets = \"box\"\nduration = \"1m\"\n";
+        let client = "[[client]]\nname = \"me\"\nnetworks = \"::1\"\n";
+        let told = told(&format!("{slos}{client}{TARGET}"), None);
+        assert!(
+            told[0].starts_with("slo a: nothing is judged") && told[1].starts_with("slo b: "),
+            "{told:?}"
+        );
+        assert!(told[2].starts_with("clients are named"), "{told:?}");
+    }
+}
