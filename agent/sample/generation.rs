@@ -101,6 +101,11 @@ impl Dialect {
         }
     }
 
+    /// Whether it is Ollama's own.
+    pub const fn is_ollama(self) -> bool {
+        matches!(self, Self::OllamaGenerate | Self::OllamaChat | Self::OllamaEmbed)
+    }
+
     /// Whether vectors are asked for, not text: such an answer has no tokens to time.
     pub const fn embeds(self) -> bool {
         matches!(self, Self::OllamaEmbed | Self::OpenaiEmbeddings | Self::LlamaCppEmbedding)

@@ -1,8 +1,19 @@
 //! Reads what servers write. Pure: bytes in, values out, and any bytes give an answer.
 
+mod answer;
+mod dialects;
+mod ending;
 pub mod exposition;
+mod frames;
+mod json;
 mod meter;
+mod pace;
 mod paths;
+mod place;
+mod request;
+mod scalars;
+mod tally;
+mod words;
 
 pub use meter::{Close, Head, Meter, Progress};
 pub use paths::dialect_of;

@@ -17,6 +17,7 @@ mod fakes;
 mod gpus;
 mod guard;
 mod host;
+mod meter;
 mod metrics_page;
 mod owners;
 mod page;

@@ -1,0 +1,271 @@
+//! Finds the documents in an answer: lines of JSON, events (SSE), or one document. Split anywhere, any line ending.
+
+use std::marker::PhantomData;
+
+use memchr::{memchr, memchr2};
+
+use super::answer::{Answer, Grammar, Reading};
+use super::json::Json;
+use super::words::Kind;
+use crate::sample::MeterFault;
+
+/// The longest line of a stream that is read. Nothing of it is held; but no server writes such a line, and reading
+/// on costs the other streams time. The longest real ones are some megabytes: Ollama's last line may hold its
+/// `context`, 7 bytes a token, and the last event of `/v1/responses` repeats the whole answer.
+const LINE_MAX: u64 = 16 << 20;
+
+/// How much is kept of a line without data while it is not whole. Names of events have up to 45 bytes.
+const NAME_MAX: usize = 64;
+
+/// What ends an event stream of OpenAI's.
+const MARKER: &[u8] = b"[DONE]";
+
+/// How an answer is framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// It does not say; its first byte will tell. If that is a brace: whether lines were asked for.
+    Unknown { lines: bool },
+    /// Server-sent events.
+    Events,
+    /// A document a line.
+    Lines,
+    /// One document.
+    Whole,
+}
+
+/// What the line of an event stream that is under way is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    /// Not known yet.
+    Unknown,
+    Data,
+    Other,
+}
+
+/// Reads an answer's frames.
+#[derive(Debug)]
+pub(super) struct Frames {
+    form: Form,
+    field: Field,
+    /// The last byte was a carriage return: a line feed that follows belongs to it.
+    after_return: bool,
+    /// The document that is under way was told.
+    told: bool,
+    /// How much of [`MARKER`] came in place of a document.
+    marker: u8,
+    /// Bytes of the line so far.
+    line: u64,
+    json: Json,
+    /// What came of a line of which it is not known that it is data.
+    name: Vec<u8>,
+}
+
+impl Frames {
+    pub(super) const fn new(form: Form) -> Frames {
+        Frames {
+            form,
+            field: Field::Unknown,
+            after_return: false,
+            told: false,
+            marker: 0,
+            line: 0,
+            json: Json::new(),
+            name: Vec::new(),
+        }
+    }
+
+    /// How the answer is framed, as far as is known.
+    pub(super) fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Whether the document under way, or the only one, is whole.
+    pub(super) fn is_document_whole(&self) -> bool {
+        self.json.is_done()
+    }
+
+    /// The next bytes of the answer.
+    #[inline]
+    pub(super) fn feed<G: Grammar>(&mut self, bytes: &[u8], answer: &mut Answer) -> Result<(), MeterFault> {
+        match self.form {
+            Form::Events => self.events::<G>(bytes, answer),
+            Form::Lines => self.lines::<G>(bytes, answer),
+            Form::Whole => self.document::<G>(bytes, answer),
+            Form::Unknown { lines } => {
+                let Some(first) = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) else {
+                    return Ok(());
+                };
+                self.form = match first {
+                    b'{' | b'[' if lines => Form::Lines,
+                    b'{' | b'[' => Form::Whole,
+                    b'd' | b'e' | b'i' | b'r' | b':' => Form::Events,
+                    _ => return Err(MeterFault::Malformed),
+                };
+                self.feed::<G>(bytes, answer)
+            }
+        }
+    }
+
+    fn lines<G: Grammar>(&mut self, mut bytes: &[u8], answer: &mut Answer) -> Result<(), MeterFault> {
+        while !bytes.is_empty() {
+            let end = memchr(b'\n', bytes);
+            let line = &bytes[..end.unwrap_or(bytes.len())];
+            self.measure(line)?;
+            self.document::<G>(line, answer)?;
+            let Some(end) = end else { break };
+            self.document_ends(answer)?;
+            self.line = 0;
+            bytes = &bytes[end + 1..];
+        }
+        Ok(())
+    }
+
+    fn events<G: Grammar>(&mut self, mut bytes: &[u8], answer: &mut Answer) -> Result<(), MeterFault> {
+        while let Some(first) = bytes.first() {
+            if std::mem::take(&mut self.after_return) && *first == b'\n' {
+                bytes = &bytes[1..];
+                continue;
+            }
+            let end = memchr2(b'\n', b'\r', bytes);
+            let line = &bytes[..end.unwrap_or(bytes.len())];
+            self.measure(line)?;
+            self.event_line::<G>(line, end.is_some(), answer)?;
+            let Some(end) = end else { break };
+            self.event_line_ends::<G>(answer)?;
+            self.after_return = bytes[end] == b'\r';
+            bytes = &bytes[end + 1..];
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn measure(&mut self, line: &[u8]) -> Result<(), MeterFault> {
+        self.line += line.len() as u64;
+        if self.line > LINE_MAX { Err(MeterFault::LineTooLong) } else { Ok(()) }
+    }
+
+    /// A part of a line of an event stream, its last one if `ended`.
+    #[inline]
+    fn event_line<G: Grammar>(
+        &mut self,
+        line: &[u8],
+        ended: bool,
+        answer: &mut Answer,
+    ) -> Result<(), MeterFault> {
+        match self.field {
+            Field::Data => return self.data::<G>(line, answer),
+            Field::Unknown if self.name.is_empty() => {
+                if let Some(data) = line.strip_prefix(b"data:") {
+                    self.field = Field::Data;
+                    return self.data::<G>(data, answer);
+                }
+                if ended {
+                    other_line(line, answer);
+                    return Ok(());
+                }
+            }
+            Field::Unknown | Field::Other => {}
+        }
+        self.split_line::<G>(line, answer)
+    }
+
+    /// A part of a line that came in several, and was not known to be data.
+    #[cold]
+    fn split_line<G: Grammar>(&mut self, mut line: &[u8], answer: &mut Answer) -> Result<(), MeterFault> {
+        const DATA: &[u8] = b"data:";
+        while self.field == Field::Unknown && !line.is_empty() {
+            self.name.push(line[0]);
+            line = &line[1..];
+            if self.name == DATA {
+                self.field = Field::Data;
+                self.name = Vec::new();
+                return self.data::<G>(line, answer);
+            }
+            if !DATA.starts_with(&self.name) {
+                self.field = Field::Other;
+            }
+        }
+        let room = NAME_MAX.saturating_sub(self.name.len());
+        self.name.extend_from_slice(&line[..line.len().min(room)]);
+        Ok(())
+    }
+
+    #[inline]
+    fn event_line_ends<G: Grammar>(&mut self, answer: &mut Answer) -> Result<(), MeterFault> {
+        if self.field == Field::Data {
+            // Lines of one event are joined by a line feed.
+            if !self.json.is_done() && !self.json.is_blank() {
+                self.document::<G>(b"\n", answer)?;
+            }
+        } else if !self.name.is_empty() {
+            let line = std::mem::take(&mut self.name);
+            other_line(&line, answer);
+        }
+        let blank = self.line == 0;
+        self.field = Field::Unknown;
+        self.line = 0;
+        if blank { self.document_ends(answer) } else { Ok(()) }
+    }
+
+    /// Data of an event: a document, or the marker of the end.
+    #[inline]
+    fn data<G: Grammar>(&mut self, bytes: &[u8], answer: &mut Answer) -> Result<(), MeterFault> {
+        if !self.json.is_blank() {
+            return self.document::<G>(bytes, answer);
+        }
+        let bytes = bytes.trim_ascii_start();
+        match bytes.first() {
+            None => Ok(()),
+            Some(b'[') => self.marker(bytes, answer),
+            Some(_) if self.marker > 0 => self.marker(bytes, answer),
+            Some(_) => self.document::<G>(bytes, answer),
+        }
+    }
+
+    fn marker(&mut self, bytes: &[u8], answer: &mut Answer) -> Result<(), MeterFault> {
+        for byte in bytes.trim_ascii_end() {
+            if MARKER.get(usize::from(self.marker)) != Some(byte) {
+                return Err(MeterFault::Malformed);
+            }
+            self.marker += 1;
+        }
+        answer.marker |= usize::from(self.marker) == MARKER.len();
+        Ok(())
+    }
+
+    /// A part of a document.
+    #[inline]
+    fn document<G: Grammar>(&mut self, bytes: &[u8], answer: &mut Answer) -> Result<(), MeterFault> {
+        self.json.feed(bytes, &mut Reading { answer: &mut *answer, grammar: PhantomData::<G> })?;
+        if self.json.is_done() && !self.told {
+            self.told = true;
+            answer.document_ended::<G>();
+        }
+        Ok(())
+    }
+
+    /// Here a document must be whole, if one began.
+    #[inline]
+    fn document_ends(&mut self, answer: &mut Answer) -> Result<(), MeterFault> {
+        let cut = !self.json.is_done() && !self.json.is_blank();
+        if cut || (self.marker > 0 && usize::from(self.marker) < MARKER.len()) {
+            return Err(MeterFault::Malformed);
+        }
+        self.json.reset();
+        self.told = false;
+        self.marker = 0;
+        answer.document_begins();
+        Ok(())
+    }
+}
+
+/// A line of an event stream that is no data: the event's name, a comment, or something else.
+fn other_line(line: &[u8], answer: &mut Answer) {
+    if let Some(name) = line.strip_prefix(b"event:") {
+        answer.document.kind = Kind::of(name.trim_ascii());
+        answer.error |= answer.document.kind == Kind::Error;
+    } else if line.starts_with(b"error:") {
+        // llama.cpp told errors so until 2024.
+        answer.error = true;
+    }
+}

@@ -1,0 +1,85 @@
+//! The same is read however an answer is cut, and whichever way its lines end.
+
+use opsagent::sample::End;
+use opsagent::wire::Close;
+
+use super::{Recording, STREAMS, recording, timeless};
+
+/// The ways in which lines may end: a stream of events may have all three, lines of JSON the first two.
+fn endings(recording: &Recording) -> Vec<Vec<u8>> {
+    let text = String::from_utf8(recording.body.clone()).unwrap();
+    let mut all = vec![text.clone(), text.replace('\n', "\r\n")];
+    if recording.content_type.contains("event-stream") {
+        all.push(text.replace('\n', "\r"));
+        all.push(text.replace("data: ", "data:"));
+        all.push(text.replace("\n\n", "\n: a comment\n\n: another\n\n"));
+    }
+    all.into_iter().map(String::into_bytes).collect()
+}
+
+#[test]
+fn recorded_streams_read_alike_split_at_every_byte() {
+    for (dialect, path) in STREAMS {
+        let recording = recording(dialect, path);
+        let expected = timeless(recording.whole());
+        let body = &recording.body;
+        for at in 0..=body.len() {
+            let (first, second) = body.split_at(at);
+            let seen = timeless(recording.read(&[first, second], Close::Whole));
+            assert_eq!(seen, expected, "{path} split at {at}");
+        }
+    }
+}
+
+#[test]
+fn recorded_streams_read_alike_with_every_line_ending_in_pieces_of_every_size() {
+    for (dialect, path) in STREAMS {
+        let recording = recording(dialect, path);
+        let expected = timeless(recording.whole());
+        for body in endings(&recording) {
+            for size in 1..=80 {
+                let pieces: Vec<&[u8]> = body.chunks(size).collect();
+                assert_eq!(timeless(recording.read(&pieces, Close::Whole)), expected, "{path} by {size}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_event_in_several_data_lines_is_one_document() {
+    for (dialect, path) in STREAMS {
+        let recording = recording(dialect, path);
+        if !recording.content_type.contains("event-stream") {
+            continue;
+        }
+        let text = String::from_utf8(recording.body.clone()).unwrap();
+        let body = text.replace(",\"", ",\ndata: \"");
+        assert_ne!(body, text);
+        let seen = timeless(recording.read(&[body.as_bytes()], Close::Whole));
+        assert_eq!(seen, timeless(recording.whole()), "{path}");
+    }
+}
+
+#[test]
+fn a_stream_that_is_cut_anywhere_before_its_end_is_not_complete() {
+    for (dialect, path) in STREAMS {
+        let recording = recording(dialect, path);
+        let text = String::from_utf8(recording.body.clone()).unwrap();
+        // The first byte at which all that tells the end has come.
+        let end = text
+            .find("\"done\":true")
+            .or_else(|| text.find("\"finish_reason\":\"length\""))
+            .or_else(|| text.rfind("\"stop\":true"))
+            .or_else(|| text.find("data: {\"type\":\"message_stop\""))
+            .or_else(|| text.rfind("event: response.completed"))
+            .unwrap();
+        for at in (0..end).step_by(7) {
+            let cut = &recording.body[..at];
+            assert!(matches!(recording.read(&[cut], Close::Whole).end, End::Failed(_)), "{path} cut at {at}");
+            assert!(
+                matches!(recording.read(&[cut], Close::ClientGone).end, End::Cancelled(_)),
+                "{path} at {at}"
+            );
+        }
+    }
+}
