@@ -196,6 +196,11 @@ impl Json {
             let key = std::mem::take(&mut self.part);
             reader.member(parent, &key)
         };
+        // What nearly always follows is taken at once: a colon here, a comma below.
+        if bytes.get(end + 1) == Some(&b':') {
+            self.state = State::Value;
+            return end + 2;
+        }
         self.state = State::Colon;
         end + 1
     }
@@ -229,10 +234,7 @@ impl Json {
             reader.filled(self.place);
         }
         match end {
-            Some(end) => {
-                self.state = State::After;
-                end + 1
-            }
+            Some(end) => self.member_ended(bytes, end + 1),
             None => bytes.len(),
         }
     }
@@ -253,12 +255,21 @@ impl Json {
             }
         }
         match end {
-            Some(end) => {
-                self.state = State::After;
-                end
-            }
+            Some(end) => self.member_ended(bytes, end),
             None => bytes.len(),
         }
+    }
+
+    /// A string or scalar ended before `at`.
+    #[inline]
+    fn member_ended(&mut self, bytes: &[u8], at: usize) -> usize {
+        let top = usize::from(self.depth).wrapping_sub(1) % DEPTH;
+        if bytes.get(at) == Some(&b',') && self.arrays >> top & 1 == 0 {
+            self.state = State::Key;
+            return at + 1;
+        }
+        self.state = State::After;
+        at
     }
 
     #[inline]
@@ -361,7 +372,7 @@ fn quote(bytes: &[u8], mut at: usize, escaped: &mut bool) -> Option<usize> {
         at += 1;
     }
     loop {
-        let found = at + memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        let found = at + quote_or_backslash(bytes.get(at..)?)?;
         if bytes[found] == b'"' {
             return Some(found);
         }
@@ -371,6 +382,26 @@ fn quote(bytes: &[u8], mut at: usize, escaped: &mut bool) -> Option<usize> {
             return None;
         }
     }
+}
+
+/// The first quote or backslash. Keys and most values are short: these are found eight bytes at a time without a
+/// call, the others by `memchr`.
+#[inline]
+fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // The high bit of the lowest byte that is zero, and maybe of some above it.
+    let zeros = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
+    let (words, _) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().take(3).enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ (LOW * u64::from(b'"'))) | zeros(word ^ (LOW * u64::from(b'\\')));
+        if found != 0 {
+            return Some(index * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let read = words.len().min(3) * 8;
+    memchr2(b'"', b'\\', &bytes[read..]).map(|found| read + found)
 }
 
 #[inline]
