@@ -10,6 +10,7 @@ use super::frames::{Form, Frames};
 use super::pace::Pace;
 use super::request::Request;
 use super::tally;
+use super::unpack::Unpack;
 use crate::sample::{Dialect, Failure, Generation, MeterFault, Phase};
 
 /// Measures one request and its answer. Holds no text longer than the line that is being read, and of that only
@@ -25,6 +26,8 @@ pub struct Meter {
     /// The body is read; else it is passed by.
     reading: bool,
     fault: Option<MeterFault>,
+    /// The body is compressed.
+    unpack: Option<Box<Unpack>>,
     frames: Frames,
     answer: Answer,
     pace: Pace,
@@ -72,6 +75,7 @@ impl Meter {
             began: false,
             reading: false,
             fault: None,
+            unpack: None,
             frames: Frames::new(Form::Whole),
             answer: Answer::default(),
             pace: Pace::default(),
@@ -95,8 +99,9 @@ impl Meter {
         self.status = Some(head.status);
         self.reading = true;
         self.frames = Frames::new(form(head.content_type, self.asked_stream()));
-        if head.content_encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
-            self.give_up(MeterFault::Encoding);
+        match Unpack::new(head.content_encoding.unwrap_or_default()) {
+            Ok(unpack) => self.unpack = unpack.map(Box::new),
+            Err(fault) => self.give_up(fault),
         }
     }
 
@@ -149,6 +154,18 @@ impl Meter {
 
     #[inline]
     fn read(&mut self, bytes: &[u8]) -> Result<(), MeterFault> {
+        match self.unpack.take() {
+            None => self.read_plain(bytes),
+            Some(mut unpack) => {
+                let result = unpack.feed(bytes, |plain| self.read_plain(plain));
+                self.unpack = Some(unpack);
+                result
+            }
+        }
+    }
+
+    #[inline]
+    fn read_plain(&mut self, bytes: &[u8]) -> Result<(), MeterFault> {
         let (frames, answer) = (&mut self.frames, &mut self.answer);
         match self.dialect {
             Dialect::OllamaGenerate | Dialect::OllamaChat | Dialect::OllamaEmbed => {
@@ -171,6 +188,7 @@ impl Meter {
     #[cold]
     fn give_up(&mut self, fault: MeterFault) {
         self.reading = false;
+        self.unpack = None;
         self.frames = Frames::new(self.frames.form());
         if self.status.is_some_and(|status| (200..300).contains(&status)) {
             self.fault = Some(fault);

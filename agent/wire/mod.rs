@@ -13,6 +13,7 @@ mod place;
 mod request;
 mod scalars;
 mod tally;
+mod unpack;
 mod words;
 
 pub use meter::{Close, Head, Meter, Progress};

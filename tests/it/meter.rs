@@ -3,6 +3,7 @@
 mod bounds;
 mod ends;
 mod noise;
+mod packed;
 mod read;
 mod recorded;
 mod split;
