@@ -44,7 +44,9 @@ impl Unpack {
             b"gzip" | b"x-gzip" => Some(Box::new(GzipDecoder::new())),
             b"deflate" => None,
             b"br" => Some(Box::new(Brotli::new())),
-            b"zstd" => Some(Box::new(ZstdDecoder::new_with_params(&[DParameter::window_log_max(ZSTD_WINDOW)]))),
+            b"zstd" => {
+                Some(Box::new(ZstdDecoder::new_with_params(&[DParameter::window_log_max(ZSTD_WINDOW)])))
+            }
             _ => return Err(MeterFault::Encoding),
         };
         Ok(Some(Unpack { codec, ended: false }))
