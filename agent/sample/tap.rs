@@ -15,17 +15,20 @@ pub enum Refusal {
     Malformed,
     /// HTTP that a tap does not carry, such as `CONNECT`.
     Unsupported,
+    /// Its head or its body did not come on in time.
+    Slow,
 }
 
 impl Refusal {
     /// Every reason.
-    pub const ALL: [Refusal; 6] = [
+    pub const ALL: [Refusal; 7] = [
         Self::Connections,
         Self::HeadTooLarge,
         Self::BodyTooLarge,
         Self::Host,
         Self::Malformed,
         Self::Unsupported,
+        Self::Slow,
     ];
 
     /// Its name in labels.
@@ -37,6 +40,7 @@ impl Refusal {
             Self::Host => "host",
             Self::Malformed => "malformed",
             Self::Unsupported => "unsupported",
+            Self::Slow => "slow",
         }
     }
 }

@@ -5,9 +5,24 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+mod alarm;
+mod answer;
+mod body;
+mod clients;
+mod connection;
+mod exchange;
+mod head;
 mod network;
+mod outbox;
 mod plan;
+mod refusal;
+mod request;
+mod scratch;
 mod serve;
+mod site;
+mod tunnel;
+mod upstream;
+mod watch;
 
 pub use network::Network;
 pub use plan::{Client, Limits, Plan};

@@ -58,6 +58,12 @@ impl Live {
         std::mem::take(&mut self.ended.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What ended, for tests of who writes here.
+    #[cfg(test)]
+    pub(crate) fn ends(&self) -> Vec<Generation> {
+        self.take().into_iter().map(|(_, generation)| generation).collect()
+    }
+
     /// Requests in flight: all, and those of which tokens have come.
     pub fn in_flight(&self) -> (u64, u64) {
         let read = |count: &AtomicI64| count.load(Ordering::Relaxed).max(0) as u64;

@@ -1,0 +1,290 @@
+//! One request and its answer, between a client and the server.
+//!
+//! Both ways run in the client's task: each looks whether bytes are there, reads them into the thread's buffer and
+//! writes them at once. Only what the other side does not take yet is kept, and nothing more is read until it has.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::connection::{After, Client, unless_gone};
+use super::refusal::{self, Manner, Refused};
+use super::request::Request;
+use super::site::{Site, Tap};
+use super::tunnel;
+use super::upstream::{Stream, Unconnected};
+use super::watch::Watch;
+use crate::sample::Failure;
+use crate::wire::Close;
+
+mod down;
+mod up;
+
+use down::Down;
+use up::Up;
+
+/// How long a client may go on with a body that the server answered before it was whole. Short ones end within
+/// it, and the connection can be used on.
+const REST: Duration = Duration::from_secs(5);
+
+/// How often a client that cannot be read from, since what it sent is not taken yet, is asked for.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long the client may take for what came before a break.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// Why an exchange ended before its answer did.
+#[derive(Debug)]
+enum Break {
+    /// The client left.
+    ClientGone,
+    /// What the client sends cannot be passed on.
+    Refused(Refused),
+    /// The server failed.
+    Upstream(Trouble),
+}
+
+/// What is wrong with the server.
+#[derive(Debug)]
+struct Trouble {
+    failure: Failure,
+    text: String,
+    /// The connection was reset, and so will the client's be.
+    reset: bool,
+}
+
+impl From<Unconnected> for Break {
+    fn from(why: Unconnected) -> Break {
+        Break::Upstream(Trouble { failure: why.failure, text: why.text, reset: false })
+    }
+}
+
+/// A request on its way.
+struct Exchange<'a> {
+    client: &'a mut Client,
+    upstream: Stream,
+    up: Up,
+    down: Down,
+    watch: Watch,
+    site: &'a Site,
+    stop: &'a CancellationToken,
+    /// Bytes went on then, whichever way.
+    moved: Instant,
+    /// The client was looked for then.
+    looked: Instant,
+}
+
+/// Carries one request and its answer; `read_at` is when the last byte of its head was read.
+pub(super) async fn run(
+    client: &mut Client,
+    tap: &Tap,
+    site: &Arc<Site>,
+    request: Request,
+    read_at: Instant,
+) -> After {
+    let live = &site.plan.live;
+    let manner = request.manner;
+    let mut watch = Watch::new(request.dialect, live, request.client.clone(), request.trace_id.clone());
+    let up = match Up::new(&request, &mut client.inbox, site.plan.limits.body_bytes) {
+        Ok(up) => up,
+        Err(refused) => return refuse(client, site, &mut watch, &refused, manner).await,
+    };
+    client.let_go();
+    watch.add(read_at.elapsed());
+    let pooled = tap.pool.take(&site.upstream);
+    let mut reused = pooled.is_some();
+    let upstream = match pooled {
+        Some(stream) => stream,
+        None => match connect(client, site).await {
+            Ok(stream) => stream,
+            Err(why) => return give_up(client, site, &mut watch, why, manner).await,
+        },
+    };
+    let now = Instant::now();
+    let down = Down::new(request.asked);
+    let mut exchange =
+        Exchange { client, upstream, up, down, watch, site, stop: &tap.stop, moved: now, looked: now };
+    exchange.up.start(now, reused);
+    loop {
+        let end = poll_fn(|cx| exchange.poll(cx)).await;
+        match end {
+            Ok(()) if exchange.down.is_switched() => return exchange.tunnel().await,
+            Ok(()) => return exchange.finish(tap),
+            Err(Break::Upstream(trouble)) if reused && exchange.may_retry(&trouble, request.idempotent) => {
+                reused = false;
+                exchange.upstream = match connect(exchange.client, site).await {
+                    Ok(stream) => stream,
+                    Err(why) => return exchange.fail(why, manner).await,
+                };
+                exchange.down = Down::new(request.asked);
+                exchange.moved = Instant::now();
+                exchange.up.start(exchange.moved, false);
+            }
+            Err(why) => return exchange.fail(why, manner).await,
+        }
+    }
+}
+
+/// A new connection to the server, unless the client leaves.
+async fn connect(client: &mut Client, site: &Site) -> Result<Stream, Break> {
+    // In a box, so that the room it takes is not a part of every stream's.
+    let connecting = Box::pin(site.upstream.connect(site.plan.limits.connect));
+    let connected = unless_gone(client, connecting).await.ok_or(Break::ClientGone)?;
+    Ok(connected?)
+}
+
+impl Exchange<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Break>> {
+        let mut went = false;
+        loop {
+            let down = self.poll_down(cx)?;
+            if self.is_over() {
+                return Poll::Ready(Ok(()));
+            }
+            let up = self.poll_up(cx)?;
+            if self.is_over() {
+                return Poll::Ready(Ok(()));
+            }
+            if !down && !up {
+                break;
+            }
+            went = true;
+        }
+        let now = if went { self.moved.max(self.looked) } else { Instant::now() };
+        self.poll_late(cx, now)
+    }
+
+    /// The answer is with the client, and the request with the server or at its end.
+    fn is_over(&self) -> bool {
+        self.down.is_switched() || (self.down.is_over() && self.up.is_over())
+    }
+
+    /// The time limits, and a look for a client that is not read from.
+    fn poll_late(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Result<(), Break>> {
+        let deadline = self.deadline();
+        loop {
+            let unread = !self.client.is_heard() || self.up.is_stuck();
+            let next = if unread { deadline.min(self.looked + LOOK) } else { deadline };
+            if !self.client.alarm.rings(cx, now, next) {
+                return Poll::Pending;
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                return Poll::Ready(Err(self.late()));
+            }
+            self.looked = now;
+            if unread && self.client.has_left() {
+                return Poll::Ready(Err(Break::ClientGone));
+            }
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let limits = &self.site.plan.limits;
+        self.moved
+            + match () {
+                () if self.down.is_over() => REST,
+                () if self.down.is_passed() || !self.up.is_sent() => limits.idle,
+                () => limits.first_byte,
+            }
+    }
+
+    /// Whose fault it is that nothing went on for so long.
+    fn late(&self) -> Break {
+        let limits = &self.site.plan.limits;
+        let upstream = |failure, text| Break::Upstream(Trouble { failure, text, reset: false });
+        if self.down.is_over() || !self.down.is_flushed() {
+            return Break::ClientGone;
+        }
+        if self.down.is_passed() {
+            return upstream(Failure::IdleTimeout, String::new());
+        }
+        if self.up.is_sent() {
+            let text = format!("the server began no answer within {:?} (first_byte_timeout)", limits.first_byte);
+            return upstream(Failure::FirstByteTimeout, text);
+        }
+        if self.up.is_stuck() {
+            let text = format!("the server took nothing of the request for {:?} (idle_timeout)", limits.idle);
+            return upstream(Failure::FirstByteTimeout, text);
+        }
+        Break::Refused(Refused::slow(limits.idle))
+    }
+
+    /// Whether the request may be sent once more: over a connection that had waited, the server may have closed
+    /// it at the same moment. Only if no byte of an answer came and all is still here; and if either nothing was
+    /// sent, or it does no harm to do it twice.
+    fn may_retry(&self, trouble: &Trouble, idempotent: bool) -> bool {
+        trouble.failure == Failure::Reset && !self.down.has_begun() && self.up.may_retry(idempotent)
+    }
+
+    /// All went well.
+    fn finish(self, tap: &Tap) -> After {
+        let Exchange { client, upstream, up, down, site, .. } = self;
+        if down.leaves_upstream_open() && up.is_sent() {
+            tap.pool.put(upstream, &site.upstream);
+        }
+        match () {
+            () if down.keeps_client() => After::Next,
+            () if client.inbox.is_empty() => After::Close,
+            () => After::Linger,
+        }
+    }
+
+    async fn tunnel(mut self) -> After {
+        self.watch.end(Close::Whole);
+        let Exchange { client, mut upstream, up, down, site, .. } = self;
+        let mut to_server = up.into_outbox();
+        to_server.push(&std::mem::take(&mut client.inbox));
+        tunnel::run(client, &mut upstream, to_server, down.into_outbox(), site.plan.limits.idle).await
+    }
+
+    /// The client is told, or sees the same.
+    async fn fail(self, why: Break, manner: Manner) -> After {
+        let Exchange { client, upstream, mut down, mut watch, site, .. } = self;
+        // First of all: the server works for nobody now.
+        drop(upstream);
+        if !down.is_passed() {
+            return give_up(client, site, &mut watch, why, manner).await;
+        }
+        let (close, reset) = match &why {
+            Break::ClientGone => (Close::ClientGone, false),
+            Break::Refused(refused) => {
+                site.plan.live.refuse(refused.reason);
+                (Close::Broken(Failure::ClientError), false)
+            }
+            Break::Upstream(trouble) => (Close::Broken(trouble.failure), trouble.reset),
+        };
+        watch.end(close);
+        if !matches!(why, Break::ClientGone) {
+            drop(timeout(FLUSH, poll_fn(|cx| down.poll_flush(client, cx))).await);
+        }
+        // An answer that ends with its connection would look whole if that just ended.
+        if reset || (down.is_open_ended() && !matches!(why, Break::ClientGone)) { After::Reset } else { After::Close }
+    }
+}
+
+/// No byte of an answer was passed on: the tap answers.
+async fn give_up(client: &mut Client, site: &Site, watch: &mut Watch, why: Break, manner: Manner) -> After {
+    match why {
+        Break::ClientGone => {
+            watch.end(Close::ClientGone);
+            After::Close
+        }
+        Break::Refused(refused) => refuse(client, site, watch, &refused, manner).await,
+        Break::Upstream(trouble) => {
+            watch.end(Close::Broken(trouble.failure));
+            client.tell(&refusal::failure(trouble.failure, &trouble.text, manner)).await
+        }
+    }
+}
+
+/// The request cannot be passed on, or not on.
+async fn refuse(client: &mut Client, site: &Site, watch: &mut Watch, refused: &Refused, manner: Manner) -> After {
+    watch.end(Close::Broken(Failure::ClientError));
+    site.plan.live.refuse(refused.reason);
+    client.tell(&refused.answer(manner)).await
+}

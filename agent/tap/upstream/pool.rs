@@ -1,0 +1,97 @@
+//! Connections to the server that wait for the next request.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustix::net::{RecvFlags, recv};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use super::{Stream, Upstream};
+
+/// How long one is kept: less than the 5 s after which llama.cpp's and Python's servers close theirs, so that none
+/// is used at the moment at which it is closed.
+const IDLE: Duration = Duration::from_secs(4);
+
+/// How many are kept; the server holds a descriptor for each, llama.cpp a thread. Short requests by more clients
+/// than that at the same moment are rare.
+const MOST: usize = 64;
+
+/// Idle connections, the latest last.
+#[derive(Debug, Default)]
+pub(in crate::tap) struct Pool {
+    idle: Mutex<Vec<Idle>>,
+    filled: Notify,
+}
+
+#[derive(Debug)]
+struct Idle {
+    stream: Stream,
+    to: Arc<Upstream>,
+    since: Instant,
+}
+
+impl Pool {
+    /// The latest one to this server that is still open.
+    pub(in crate::tap) fn take(&self, to: &Arc<Upstream>) -> Option<Stream> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(mut last) = idle.pop() {
+            if Arc::ptr_eq(&last.to, to) && last.since.elapsed() < IDLE && is_open(&mut last.stream) {
+                return Some(last.stream);
+            }
+        }
+        None
+    }
+
+    /// Keeps one for later.
+    pub(in crate::tap) fn put(&self, stream: Stream, to: &Arc<Upstream>) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MOST {
+            if idle.is_empty() {
+                self.filled.notify_one();
+            }
+            idle.push(Idle { stream, to: Arc::clone(to), since: Instant::now() });
+        }
+    }
+
+    /// Closes those that have waited too long, as long as it is awaited.
+    pub(in crate::tap) async fn reap(&self) {
+        loop {
+            let oldest = {
+                let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+                let now = Instant::now();
+                idle.retain(|one| now.saturating_duration_since(one.since) < IDLE);
+                idle.iter().map(|one| one.since).min()
+            };
+            match oldest {
+                Some(since) => sleep_until(since + IDLE).await,
+                None => self.filled.notified().await,
+            }
+        }
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(in crate::tap) fn len(&self) -> usize {
+        self.idle.lock().unwrap().len()
+    }
+}
+
+/// Whether nothing came: neither an end nor an answer that nobody asked for. The system is asked, for what the
+/// event queue says is as old as its last look.
+fn is_open(stream: &mut Stream) -> bool {
+    let mut byte = [0u8];
+    match stream {
+        Stream::Plain(stream) => {
+            recv(&*stream, &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT).is_err_and(|error| error == rustix::io::Errno::AGAIN)
+        }
+        // TLS has messages of its own, such as tickets; only what comes out of it counts.
+        Stream::Tls(stream) => {
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            matches!(Pin::new(stream).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)), Poll::Pending)
+        }
+    }
+}
