@@ -35,7 +35,8 @@ mod tests {
     use super::*;
 
     async fn ring(alarm: &mut Alarm, deadline: Instant) {
-        poll_fn(|cx| if alarm.rings(cx, Instant::now(), deadline) { Poll::Ready(()) } else { Poll::Pending }).await;
+        poll_fn(|cx| if alarm.rings(cx, Instant::now(), deadline) { Poll::Ready(()) } else { Poll::Pending })
+            .await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -47,7 +48,8 @@ mod tests {
             assert_eq!(start.elapsed().as_secs() / 60, then);
         }
         // Far away first, and then nearer.
-        let waits = poll_fn(|cx| Poll::Ready(alarm.rings(cx, Instant::now(), start + Duration::from_secs(9000))));
+        let waits =
+            poll_fn(|cx| Poll::Ready(alarm.rings(cx, Instant::now(), start + Duration::from_secs(9000))));
         assert!(!waits.await);
         ring(&mut alarm, start + Duration::from_secs(31 * 60)).await;
         assert_eq!(start.elapsed().as_secs() / 60, 31);

@@ -67,10 +67,11 @@ impl Answer {
 
 /// The head at the beginning of `bytes`, and how long it is. `None`: it is not whole yet. An error says what is
 /// wrong with it.
-pub(super) fn read(bytes: &[u8], asked: &Asked) -> Result<Option<(Answer, usize)>, String> {
+pub(super) fn read(bytes: &[u8], asked: Asked) -> Result<Option<(Answer, usize)>, String> {
     let mut room = [MaybeUninit::uninit(); MAX_HEADERS];
     let mut parsed = httparse::Response::new(&mut []);
-    let status = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, &mut room);
+    let status =
+        httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, &mut room);
     let used = match status {
         Ok(Status::Complete(used)) => used,
         Ok(Status::Partial) => return Ok(None),
@@ -108,7 +109,7 @@ pub(super) fn read(bytes: &[u8], asked: &Asked) -> Result<Option<(Answer, usize)
 impl Answer {
     /// Line by line as it came, but for the headers of one connection. A server of HTTP/1.0 is spoken for by us,
     /// who speak 1.1 to a client that does.
-    fn write(&mut self, bytes: &[u8], headers: &[Header<'_>], hops: &Hops<'_>, asked: &Asked, old: bool) {
+    fn write(&mut self, bytes: &[u8], headers: &[Header<'_>], hops: &Hops<'_>, asked: Asked, old: bool) {
         let mut head = Vec::with_capacity(bytes.len().min(4096) + 64);
         let start = bytes.iter().position(|byte| *byte != b'\r' && *byte != b'\n').unwrap_or_default();
         let line = bytes[start..].split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
@@ -131,11 +132,10 @@ impl Answer {
             }
         }
         match self.kind {
-            Kind::Interim => {}
             Kind::Switch => push_own(&mut head, "Connection", b"Upgrade"),
             Kind::Final if !self.keep_client => push_own(&mut head, "Connection", b"close"),
             Kind::Final if asked.old => push_own(&mut head, "Connection", b"keep-alive"),
-            Kind::Final => {}
+            Kind::Interim | Kind::Final => {}
         }
         head.extend_from_slice(b"\r\n");
         self.head = head;
@@ -159,9 +159,9 @@ mod tests {
 
     fn whole(text: &str, asked: Asked) -> Answer {
         for at in 0..text.len() {
-            assert!(read(&text.as_bytes()[..at], &asked).unwrap().is_none(), "whole at {at}");
+            assert!(read(&text.as_bytes()[..at], asked).unwrap().is_none(), "whole at {at}");
         }
-        let (answer, used) = read(format!("{text}body").as_bytes(), &asked).unwrap().unwrap();
+        let (answer, used) = read(format!("{text}body").as_bytes(), asked).unwrap().unwrap();
         assert_eq!(used, text.len());
         answer
     }
@@ -190,17 +190,39 @@ mod tests {
     fn the_end_of_the_body_is_told_by_status_method_and_headers() {
         let cases: &[(&str, Asked, Body, bool, bool)] = &[
             ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n", ASKED, Body::Length(4), true, true),
-            ("HTTP/1.1 200\r\nContent-Length: 4\r\nConnection: Close\r\n\r\n", ASKED, Body::Length(4), false, true),
+            (
+                "HTTP/1.1 200\r\nContent-Length: 4\r\nConnection: Close\r\n\r\n",
+                ASKED,
+                Body::Length(4),
+                false,
+                true,
+            ),
             ("HTTP/1.1 200 OK\r\n\r\n", ASKED, Body::UntilClose, false, false),
             ("HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\n", ASKED, Body::Length(4), false, true),
             ("HTTP/1.1 204 No\r\n\r\n", ASKED, Body::NONE, true, true),
             ("HTTP/1.1 304 No\r\nContent-Length: 9\r\n\r\n", ASKED, Body::NONE, true, true),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", Asked { head_only: true, ..ASKED }, Body::NONE, true, true),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n", Asked { keep: false, ..ASKED }, Body::Length(4), true, false),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+                Asked { head_only: true, ..ASKED },
+                Body::NONE,
+                true,
+                true,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n",
+                Asked { keep: false, ..ASKED },
+                Body::Length(4),
+                true,
+                false,
+            ),
         ];
         for (text, asked, body, upstream, client) in cases {
             let answer = whole(text, *asked);
-            assert_eq!((answer.body, answer.keep_upstream, answer.keep_client), (*body, *upstream, *client), "{text}");
+            assert_eq!(
+                (answer.body, answer.keep_upstream, answer.keep_client),
+                (*body, *upstream, *client),
+                "{text}"
+            );
             assert_eq!(head(&answer).contains("Connection: close"), !client, "{text}");
             assert!(head(&answer).starts_with("HTTP/1.1 "), "{text}");
         }
@@ -224,7 +246,7 @@ mod tests {
             "SSH-2.0-OpenSSH\r\n",
             "HTTP/1.1 20 OK\r\n\r\n",
         ] {
-            assert!(read(text.as_bytes(), &ASKED).is_err(), "{text}");
+            assert!(read(text.as_bytes(), ASKED).is_err(), "{text}");
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
+use super::network::Network;
 use super::plan::Client;
 
 /// Headers with a key; that of `Authorization` stands behind the word `Bearer`.
@@ -55,7 +56,7 @@ fn shows(client: &Client, keys: &[&[u8]]) -> bool {
 
 /// How narrow the narrowest of its networks is that hold the address.
 fn narrowest(client: &Client, peer: IpAddr) -> Option<u8> {
-    client.networks.iter().filter(|network| network.contains(peer)).map(|network| network.bits()).max()
+    client.networks.iter().filter(|network| network.contains(peer)).map(Network::bits).max()
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ impl Client {
     /// Whether the system says so, of a client whose bytes are not read now.
     pub(super) fn has_left(&self) -> bool {
         let ready = self.stream.ready(Interest::READABLE).now_or_never();
-        ready.is_some_and(|ready| ready.map_or(true, |ready| ready.is_read_closed()))
+        ready.is_some_and(|ready| !matches!(ready, Ok(ready) if !ready.is_read_closed()))
     }
 
     /// Whether there is room for what it sends ahead.
@@ -138,7 +138,8 @@ impl Client {
     async fn linger(mut self) {
         let read_out = async {
             self.stream.shutdown().await.ok();
-            let more = |read: std::io::Result<&[u8]>, _: &mut Context<'_>| read.is_ok_and(|bytes| !bytes.is_empty());
+            let more =
+                |read: std::io::Result<&[u8]>, _: &mut Context<'_>| read.is_ok_and(|bytes| !bytes.is_empty());
             while poll_fn(|cx| scratch::poll_read(&mut self.stream, cx, more)).await {}
         };
         drop(timeout(LINGER, read_out).await);

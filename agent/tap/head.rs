@@ -125,7 +125,8 @@ pub(super) fn push_own(head: &mut Vec<u8>, name: &str, value: &[u8]) {
 /// parsing it, so that a head that comes in single bytes is not parsed for each.
 pub(super) fn may_end(bytes: &[u8], from: usize) -> bool {
     let from = from.saturating_sub(3);
-    let mut lines = bytes[from..].iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| from + at);
+    let mut lines =
+        bytes[from..].iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| from + at);
     lines.any(|at| matches!(&bytes[..at], [.., b'\n'] | [.., b'\n', b'\r']))
 }
 
@@ -135,7 +136,9 @@ mod tests {
 
     #[test]
     fn an_empty_line_is_seen_wherever_the_bytes_are_split() {
-        for head in [&b"GET / HTTP/1.1\r\nA: b\r\n\r\n"[..], b"GET / HTTP/1.1\nA: b\n\n", b"GET / HTTP/1.1\r\n\n"] {
+        for head in
+            [&b"GET / HTTP/1.1\r\nA: b\r\n\r\n"[..], b"GET / HTTP/1.1\nA: b\n\n", b"GET / HTTP/1.1\r\n\n"]
+        {
             let seen: Vec<usize> = (1..=head.len()).filter(|at| may_end(&head[..*at], at - 1)).collect();
             assert_eq!(seen.last(), Some(&head.len()));
             for split in 0..head.len() {
@@ -148,8 +151,15 @@ mod tests {
     #[test]
     fn lengths_are_digits_alone() {
         let cases: &[(&[u8], Option<u64>)] = &[
-            (b"0", Some(0)), (b"007", Some(7)), (b"123456789012345678", Some(123_456_789_012_345_678)),
-            (b"", None), (b"+1", None), (b"-1", None), (b"1,1", None), (b"0x1", None), (b"1 1", None),
+            (b"0", Some(0)),
+            (b"007", Some(7)),
+            (b"123456789012345678", Some(123_456_789_012_345_678)),
+            (b"", None),
+            (b"+1", None),
+            (b"-1", None),
+            (b"1,1", None),
+            (b"0x1", None),
+            (b"1 1", None),
             (b"1234567890123456789", None),
         ];
         for (value, number_) in cases {

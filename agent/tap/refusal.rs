@@ -34,18 +34,24 @@ impl Refused {
 
     /// The body is longer than the config lets pass.
     pub(super) fn body_too_large(most: u64) -> Refused {
-        let text = format!("the request's body is larger than {most} bytes: max_body under [tap] in the config");
+        let text =
+            format!("the request's body is larger than {most} bytes: max_body under [tap] in the config");
         Refused::new(Refusal::BodyTooLarge, 413, text)
     }
 
     /// It does not come on.
     pub(super) fn slow(limit: Duration) -> Refused {
-        Refused::new(Refusal::Slow, 408, format!("nothing of the request's body came for {limit:?} (idle_timeout)"))
+        Refused::new(
+            Refusal::Slow,
+            408,
+            format!("nothing of the request's body came for {limit:?} (idle_timeout)"),
+        )
     }
 
     /// The head is longer than the config lets pass.
     pub(super) fn head_too_large(most: usize) -> Refused {
-        let text = format!("the request's head is larger than {most} bytes: max_header under [tap] in the config");
+        let text =
+            format!("the request's head is larger than {most} bytes: max_header under [tap] in the config");
         Refused::new(Refusal::HeadTooLarge, 431, text)
     }
 
@@ -68,20 +74,23 @@ impl Manner {
     /// Of one who asks so.
     pub(super) fn new(method: &str, path: &str) -> Manner {
         // What LM Studio has below `/api` is told by its version.
-        let ollama = path.strip_prefix("/api/").is_some_and(|at| !at.starts_with("v0/") && !at.starts_with("v1/"));
+        let ollama =
+            path.strip_prefix("/api/").is_some_and(|at| !at.starts_with("v0/") && !at.starts_with("v1/"));
         Manner { head_only: method == "HEAD", ollama }
     }
 
     /// Of one whose request begins so, as far as that can be read.
     pub(super) fn of(bytes: &[u8]) -> Manner {
-        let mut words = bytes.splitn(3, |byte| *byte == b' ').map(|word| std::str::from_utf8(word).unwrap_or_default());
+        let mut words =
+            bytes.splitn(3, |byte| *byte == b' ').map(|word| std::str::from_utf8(word).unwrap_or_default());
         Manner::new(words.next().unwrap_or_default(), words.next().unwrap_or_default())
     }
 }
 
 /// The server gave no answer: why.
 pub(super) fn failure(failure: Failure, text: &str, manner: Manner) -> Vec<u8> {
-    let timeout = matches!(failure, Failure::ConnectTimeout | Failure::FirstByteTimeout | Failure::IdleTimeout);
+    let timeout =
+        matches!(failure, Failure::ConnectTimeout | Failure::FirstByteTimeout | Failure::IdleTimeout);
     answer(if timeout { 504 } else { 502 }, failure.name(), text, manner)
 }
 
@@ -116,10 +125,14 @@ mod tests {
         let text = String::from_utf8(refused.answer(Manner::default())).unwrap();
         assert!(text.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{text}");
         assert!(text.contains("Retry-After: 1\r\nConnection: close\r\n\r\n"), "{text}");
-        let message = r#"{"error":{"code":"connections","message":"opsagent's tap: too many","type":"opsagent_tap"}}"#;
+        let message =
+            r#"{"error":{"code":"connections","message":"opsagent's tap: too many","type":"opsagent_tap"}}"#;
         assert!(text.ends_with(&format!("{message}\n")), "{text}");
         let ollama = failure(Failure::FirstByteTimeout, "slow", Manner { ollama: true, head_only: false });
-        assert!(ollama.starts_with(b"HTTP/1.1 504 ") && ollama.ends_with(b"{\"error\":\"opsagent's tap: slow\"}\n"));
+        assert!(
+            ollama.starts_with(b"HTTP/1.1 504 ")
+                && ollama.ends_with(b"{\"error\":\"opsagent's tap: slow\"}\n")
+        );
         let head = refused.answer(Manner { head_only: true, ollama: false });
         assert!(head.ends_with(b"\r\n\r\n"));
     }

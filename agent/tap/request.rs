@@ -70,7 +70,7 @@ pub(super) fn read(bytes: &[u8], site: &Site, peer: IpAddr) -> Result<Option<(Re
     };
     let path = target.split('?').next().unwrap_or_default();
     let request = Request {
-        head: onward(bytes, method, target, headers, &hops, &asked, &Onward { site, peer }),
+        head: onward(bytes, method, target, headers, &hops, asked, &Onward { site, peer }),
         body,
         asked,
         idempotent: matches!(method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE"),
@@ -94,7 +94,7 @@ fn onward(
     target: &str,
     headers: &[Header<'_>],
     hops: &Hops<'_>,
-    asked: &Asked,
+    asked: Asked,
     to: &Onward<'_>,
 ) -> Vec<u8> {
     let (upstream, forwarded) = (&to.site.upstream, to.site.plan.limits.forwarded);
@@ -160,13 +160,16 @@ fn fault(error: Error, bytes: &[u8]) -> Refused {
             let text = format!("the request has more than {MAX_HEADERS} header lines");
             Refused::new(Refusal::HeadTooLarge, 431, text)
         }
-        error => Refused::new(Refusal::Malformed, 400, format!("the head of the request is malformed: {error}")),
+        error => {
+            Refused::new(Refusal::Malformed, 400, format!("the head of the request is malformed: {error}"))
+        }
     }
 }
 
 fn check_target(method: &str, target: &str) -> Result<(), Refused> {
     if method == "CONNECT" {
-        let text = "CONNECT is for forward proxies; this address stands for one server: use it as the base URL";
+        let text =
+            "CONNECT is for forward proxies; this address stands for one server: use it as the base URL";
         return Err(Refused::new(Refusal::Unsupported, 405, text));
     }
     if target.starts_with('/') || (target == "*" && method == "OPTIONS") {
@@ -188,7 +191,9 @@ fn check_host(headers: &[Header<'_>], old: bool, site: &Site) -> Result<(), Refu
         // No browser speaks HTTP/1.0.
         (None, _) if old => Ok(()),
         (None, _) => Err(Refused::new(Refusal::Malformed, 400, "the Host header is missing")),
-        (Some(host), None) if std::str::from_utf8(host.value).is_ok_and(|host| site.hosts.allows(host)) => Ok(()),
+        (Some(host), None) if std::str::from_utf8(host.value).is_ok_and(|host| site.hosts.allows(host)) => {
+            Ok(())
+        }
         (Some(_), None) => {
             let text = "the name in the Host header is none that this tap answers to, and any site could have it \
                         point here; if it is a name of this machine, add it to allow_hosts in the config";
@@ -200,9 +205,11 @@ fn check_host(headers: &[Header<'_>], old: bool, site: &Site) -> Result<(), Refu
 fn check_body(body: &Body, old: bool, site: &Site) -> Result<(), Refused> {
     match (body, site.plan.limits.body_bytes) {
         (Body::Length(length), Some(most)) if *length > most => Err(Refused::body_too_large(most)),
-        (Body::Chunked(_), _) if old => {
-            Err(Refused::new(Refusal::Malformed, 400, "HTTP/1.0 has no chunks: send Content-Length, or HTTP/1.1"))
-        }
+        (Body::Chunked(_), _) if old => Err(Refused::new(
+            Refusal::Malformed,
+            400,
+            "HTTP/1.0 has no chunks: send Content-Length, or HTTP/1.1",
+        )),
         _ => Ok(()),
     }
 }
@@ -210,10 +217,13 @@ fn check_body(body: &Body, old: bool, site: &Site) -> Result<(), Refused> {
 fn unclear(why: Unclear) -> Refused {
     let text = match why {
         Unclear::Both => "both Content-Length and Transfer-Encoding: it is not clear where the body ends",
-        Unclear::Twice => "more than one Content-Length or Transfer-Encoding: it is not clear where the body ends",
+        Unclear::Twice => {
+            "more than one Content-Length or Transfer-Encoding: it is not clear where the body ends"
+        }
         Unclear::Length => "the Content-Length is no number",
         Unclear::Coding => {
-            let text = "a Transfer-Encoding other than chunked is not passed on; compressing is Content-Encoding's";
+            let text =
+                "a Transfer-Encoding other than chunked is not passed on; compressing is Content-Encoding's";
             return Refused::new(Refusal::Unsupported, 501, text);
         }
     };
@@ -234,7 +244,8 @@ fn client(headers: &[Header<'_>], site: &Site, peer: IpAddr) -> Option<Arc<str>>
     if site.clients.is_empty() {
         return None;
     }
-    let keyed = headers.iter().filter(|header| KEY_HEADERS.iter().any(|key| header.name.eq_ignore_ascii_case(key)));
+    let keyed =
+        headers.iter().filter(|header| KEY_HEADERS.iter().any(|key| header.name.eq_ignore_ascii_case(key)));
     let keys: Vec<&[u8]> = keyed.filter_map(|header| clients::key(header.name, header.value)).collect();
     site.clients.name(&keys, peer)
 }

@@ -29,12 +29,7 @@ const MOST_TURNED_AWAY: usize = 64;
 ///
 /// A connection that waits for its next request ends at `stop`; one with a request ends after its answer, or is
 /// cut with all jobs.
-pub async fn serve(
-    listener: std::net::TcpListener,
-    plan: SharedPlan,
-    jobs: Jobs,
-    stop: CancellationToken,
-) {
+pub async fn serve(listener: std::net::TcpListener, plan: SharedPlan, jobs: Jobs, stop: CancellationToken) {
     let listener = match listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener)) {
         Ok(listener) => listener,
         Err(error) => {
@@ -79,7 +74,8 @@ pub async fn serve(
 
 /// Says that there is no room.
 async fn turn_away(mut stream: TcpStream, most: usize) {
-    let text = format!("{most} connections are open, as many as max_connections under [tap] in the config allows");
+    let text =
+        format!("{most} connections are open, as many as max_connections under [tap] in the config allows");
     let answer = Refused::new(Refusal::Connections, 503, text).answer(Manner::default());
     let told = async {
         stream.write_all(&answer).await?;

@@ -112,7 +112,7 @@ impl Watch {
     /// The end. What comes after it is not told.
     pub(super) fn end(&mut self, close: Close) {
         if let Some(measured) = self.0.take() {
-            measured.end(close, Instant::now());
+            (*measured).end(close, Instant::now());
         }
     }
 
@@ -122,7 +122,7 @@ impl Watch {
         let shown = guarded(|| show(meter));
         if shown.is_none() {
             let broken = measured.meter.take();
-            guarded(|| drop(broken));
+            guarded(move || broken.map(drop));
         }
         shown
     }
@@ -136,7 +136,7 @@ impl Drop for Watch {
 }
 
 impl Measured {
-    fn end(mut self: Box<Self>, close: Close, now: Instant) {
+    fn end(mut self, close: Close, now: Instant) {
         let meter = self.meter.take();
         let told = meter.and_then(|meter| guarded(|| meter.finish(close, now.into_std())));
         let mut generation = told.unwrap_or_else(|| self.unmeasured(close, now));
@@ -192,7 +192,10 @@ fn quiet() {
         std::panic::set_hook(Box::new(move |panic| {
             if MEASURING.get() {
                 let place = panic.location().map(ToString::to_string).unwrap_or_default();
-                tracing::error!(place, "a request is not measured: the meter panicked; the request itself goes on");
+                tracing::error!(
+                    place,
+                    "a request is not measured: the meter panicked; the request itself goes on"
+                );
             } else {
                 others(panic);
             }

@@ -58,11 +58,7 @@ impl Chunked {
     }
 
     /// See [`Body::advance`](super::Body::advance).
-    pub(super) fn advance(
-        &mut self,
-        bytes: &[u8],
-        mut data: impl FnMut(&[u8]),
-    ) -> Result<usize, BadFraming> {
+    pub(super) fn advance(&mut self, bytes: &[u8], mut data: impl FnMut(&[u8])) -> Result<usize, BadFraming> {
         let mut at = 0;
         while at < bytes.len() {
             match self.state {
@@ -141,10 +137,30 @@ mod tests {
         let long = format!("1;{}\r\na\r\n0\r\n\r\n", "x".repeat(2000));
         let trailers = format!("0\r\n{}\r\n", "A: bcd\r\n".repeat(4000));
         let bad = [
-            "\r\n", ";a\r\n", "g\r\n", "0x5\r\n", "-1\r\n", "+5\r\n", " 5\r\n", "5\nhello", "5\r\rhello",
-            "5;a\nhello", "5;a\x00b\r\n", "5\r\nhello\n", "5\r\nhelloX\r\n", "0\r\n\n", "0\n\r\n", "0\r\nA: b\n",
-            "0\r\n folded\r\n", "0\r\n: b\r\n", "0\r\nA: \x01\r\n", "1000000000000000\r\n", "5_0\r\n",
-            "0000000000000005\r\n", &long, &trailers,
+            "\r\n",
+            ";a\r\n",
+            "g\r\n",
+            "0x5\r\n",
+            "-1\r\n",
+            "+5\r\n",
+            " 5\r\n",
+            "5\nhello",
+            "5\r\rhello",
+            "5;a\nhello",
+            "5;a\x00b\r\n",
+            "5\r\nhello\n",
+            "5\r\nhelloX\r\n",
+            "0\r\n\n",
+            "0\n\r\n",
+            "0\r\nA: b\n",
+            "0\r\n folded\r\n",
+            "0\r\n: b\r\n",
+            "0\r\nA: \x01\r\n",
+            "1000000000000000\r\n",
+            "5_0\r\n",
+            "0000000000000005\r\n",
+            &long,
+            &trailers,
         ];
         for wire in bad {
             let mut chunked = Chunked::default();

@@ -147,8 +147,12 @@ impl Down {
                 *body = Body::NONE;
                 Ok(())
             }
-            Stage::Head(_) if self.begun => Err(broken(Failure::Reset, "the server closed the connection within the head of its answer")),
-            Stage::Head(_) => Err(broken(Failure::Reset, "the server closed the connection before it answered")),
+            Stage::Head(_) if self.begun => {
+                Err(broken(Failure::Reset, "the server closed the connection within the head of its answer"))
+            }
+            Stage::Head(_) => {
+                Err(broken(Failure::Reset, "the server closed the connection before it answered"))
+            }
             _ => Err(broken(Failure::CutShort, "")),
         }
     }
@@ -165,7 +169,7 @@ impl Down {
         let (mut rest, mut looked) = (bytes, looked);
         loop {
             let found = if looked == 0 || may_end(rest, looked) {
-                answer::read(rest, &self.asking(to)).map_err(|text| {
+                answer::read(rest, self.asking(to)).map_err(|text| {
                     broken(Failure::Malformed, format!("the server's answer cannot be passed on: {text}"))
                 })?
             } else {
@@ -173,7 +177,10 @@ impl Down {
             };
             let Some((answer, used)) = found else {
                 if rest.len() > to.head_bytes {
-                    let text = format!("the head of the server's answer is larger than {} bytes (max_header)", to.head_bytes);
+                    let text = format!(
+                        "the head of the server's answer is larger than {} bytes (max_header)",
+                        to.head_bytes
+                    );
                     return Err(broken(Failure::Malformed, text));
                 }
                 self.stage = Stage::Head(rest.to_vec());
@@ -248,7 +255,8 @@ impl Down {
         let own = fine.unwrap_or(bytes.len());
         self.keep_upstream &= own == bytes.len();
         let came = to.watch.awaits_first().then(Instant::now);
-        write_or_keep(&mut to.client.stream, cx, &bytes[..own], &mut self.out).map_err(|_| Break::ClientGone)?;
+        write_or_keep(&mut to.client.stream, cx, &bytes[..own], &mut self.out)
+            .map_err(|_| Break::ClientGone)?;
         if to.watch.is_on() {
             let now = Instant::now();
             let here = came.map_or(Duration::ZERO, |came| now.saturating_duration_since(came));

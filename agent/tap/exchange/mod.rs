@@ -204,7 +204,8 @@ impl Exchange<'_> {
             return upstream(Failure::IdleTimeout, String::new());
         }
         if self.up.is_sent() {
-            let text = format!("the server began no answer within {:?} (first_byte_timeout)", limits.first_byte);
+            let text =
+                format!("the server began no answer within {:?} (first_byte_timeout)", limits.first_byte);
             return upstream(Failure::FirstByteTimeout, text);
         }
         if self.up.is_stuck() {
@@ -263,7 +264,11 @@ impl Exchange<'_> {
             drop(timeout(FLUSH, poll_fn(|cx| down.poll_flush(client, cx))).await);
         }
         // An answer that ends with its connection would look whole if that just ended.
-        if reset || (down.is_open_ended() && !matches!(why, Break::ClientGone)) { After::Reset } else { After::Close }
+        if reset || (down.is_open_ended() && !matches!(why, Break::ClientGone)) {
+            After::Reset
+        } else {
+            After::Close
+        }
     }
 }
 
@@ -283,7 +288,13 @@ async fn give_up(client: &mut Client, site: &Site, watch: &mut Watch, why: Break
 }
 
 /// The request cannot be passed on, or not on.
-async fn refuse(client: &mut Client, site: &Site, watch: &mut Watch, refused: &Refused, manner: Manner) -> After {
+async fn refuse(
+    client: &mut Client,
+    site: &Site,
+    watch: &mut Watch,
+    refused: &Refused,
+    manner: Manner,
+) -> After {
     watch.end(Close::Broken(Failure::ClientError));
     site.plan.live.refuse(refused.reason);
     client.tell(&refused.answer(manner)).await

@@ -28,16 +28,44 @@ fn of(text: &str, site: &Site) -> Result<Request, Refused> {
 #[test]
 fn what_could_be_read_in_two_ways_or_is_not_carried_is_refused() {
     let cases: &[(&str, u16, Refusal)] = &[
-        ("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, Refusal::Malformed),
-        ("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, Refusal::Malformed),
-        ("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 400, Refusal::Malformed),
+        (
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            400,
+            Refusal::Malformed,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            400,
+            Refusal::Malformed,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+            400,
+            Refusal::Malformed,
+        ),
         ("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1, 1\r\n\r\n", 400, Refusal::Malformed),
         ("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: +1\r\n\r\n", 400, Refusal::Malformed),
         ("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: \r\n\r\n", 400, Refusal::Malformed),
-        ("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501, Refusal::Unsupported),
-        ("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n", 501, Refusal::Unsupported),
-        ("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: identity\r\n\r\n", 501, Refusal::Unsupported),
-        ("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400, Refusal::Malformed),
+        (
+            "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+            501,
+            Refusal::Unsupported,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n",
+            501,
+            Refusal::Unsupported,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: identity\r\n\r\n",
+            501,
+            Refusal::Unsupported,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+            400,
+            Refusal::Malformed,
+        ),
         ("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400, Refusal::Malformed),
         ("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length : 1\r\n\r\n", 400, Refusal::Malformed),
         ("POST / HTTP/1.1\r\nHost: localhost\r\nX: a\r\n folded\r\n\r\n", 400, Refusal::Malformed),
@@ -76,7 +104,10 @@ fn what_could_be_read_in_two_ways_or_is_not_carried_is_refused() {
 fn the_head_goes_on_with_the_servers_name_and_base_path() {
     let site = site(|_| ());
     let request = of("GET /v1/models?a HTTP/1.0\r\nX: y\r\n\r\n", &site).unwrap();
-    assert_eq!(String::from_utf8(request.head).unwrap(), "GET /base/v1/models?a HTTP/1.0\r\nX: y\r\nHost: server:11434\r\n\r\n");
+    assert_eq!(
+        String::from_utf8(request.head).unwrap(),
+        "GET /base/v1/models?a HTTP/1.0\r\nX: y\r\nHost: server:11434\r\n\r\n"
+    );
     assert!(!request.asked.keep && request.asked.old);
     let request = of("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", &site).unwrap();
     assert!(request.head.starts_with(b"OPTIONS * HTTP/1.1\r\n"));
@@ -102,7 +133,10 @@ fn an_upgrade_goes_on_but_not_one_to_http_2() {
         (String::from_utf8(request.head).unwrap(), request.asked.upgrade)
     };
     let (websocket, upgrade) = head("websocket");
-    assert!(upgrade && websocket.contains("\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"), "{websocket}");
+    assert!(
+        upgrade && websocket.contains("\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"),
+        "{websocket}"
+    );
     let (h2c, upgrade) = head("h2c");
     assert!(!upgrade && !h2c.contains("pgrade") && !h2c.contains("HTTP2"), "{h2c}");
 }
@@ -127,7 +161,9 @@ fn who_asks_and_for_which_trace_is_read() {
         let token = Some("k1".into());
         plan.clients = vec![Client { name: "bot".into(), token, networks: Vec::new() }];
     });
-    let of = |header: &str| of(&format!("POST /api/chat HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n"), &site).unwrap();
+    let of = |header: &str| {
+        of(&format!("POST /api/chat HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n"), &site).unwrap()
+    };
     assert_eq!(of("Authorization: Bearer k1").client.as_deref(), Some("bot"));
     assert_eq!(of("X-API-Key: k1").client.as_deref(), Some("bot"));
     assert_eq!(of("Authorization: k1").client, None);

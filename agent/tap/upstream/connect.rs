@@ -62,7 +62,10 @@ impl Upstream {
             connector.connect(self.tls_name()?, stream).await
         };
         secured.await.map(|stream| Stream::Tls(Box::new(stream))).map_err(|error| {
-            unreachable(format!("no TLS with {}: {error}; tls_ca_file names certificates to trust", self.authority))
+            unreachable(format!(
+                "no TLS with {}: {error}; tls_ca_file names certificates to trust",
+                self.authority
+            ))
         })
     }
 
@@ -79,7 +82,8 @@ impl Upstream {
             None => {
                 let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
                 let ips: Vec<IpAddr> = found.map(|address| address.ip()).collect();
-                *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((ips.clone(), Instant::now()));
+                *self.known.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some((ips.clone(), Instant::now()));
                 ips
             }
         };
@@ -124,7 +128,8 @@ async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
             None => {}
         }
         let more = addresses.len() > 0;
-        let next = if more { timeout(HEAD_START, trying.next()).await.ok() } else { Some(trying.next().await) };
+        let next =
+            if more { timeout(HEAD_START, trying.next()).await.ok() } else { Some(trying.next().await) };
         match next.flatten() {
             Some(Ok(stream)) => return Ok(stream),
             Some(Err(failed)) => error = failed,

@@ -72,12 +72,6 @@ impl Pool {
             }
         }
     }
-
-    /// How many wait.
-    #[cfg(test)]
-    pub(in crate::tap) fn len(&self) -> usize {
-        self.idle.lock().unwrap().len()
-    }
 }
 
 /// Whether nothing came: neither an end nor an answer that nobody asked for. The system is asked, for what the
@@ -85,9 +79,8 @@ impl Pool {
 fn is_open(stream: &mut Stream) -> bool {
     let mut byte = [0u8];
     match stream {
-        Stream::Plain(stream) => {
-            recv(&*stream, &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT).is_err_and(|error| error == rustix::io::Errno::AGAIN)
-        }
+        Stream::Plain(stream) => recv(&*stream, &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT)
+            .is_err_and(|error| error == rustix::io::Errno::AGAIN),
         // TLS has messages of its own, such as tickets; only what comes out of it counts.
         Stream::Tls(stream) => {
             let mut cx = Context::from_waker(std::task::Waker::noop());

@@ -22,7 +22,12 @@ pub(super) fn panic_if_planted() {
 }
 
 fn watch(live: &Arc<Live>) -> Watch {
-    Watch::new(Some(Dialect::OllamaChat), live, Some("bot".into()), Some("4bf92f3577b34da6a3ce929d0e0e4736".into()))
+    Watch::new(
+        Some(Dialect::OllamaChat),
+        live,
+        Some("bot".into()),
+        Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
+    )
 }
 
 #[test]
@@ -67,13 +72,21 @@ async fn answer_through(live: &Arc<Live>) -> String {
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     jobs.serve(serve(listener, Arc::new(ArcSwap::from_pointee(plan)), jobs.clone(), jobs.stopping()));
     let body = r#"{"model":"m","messages":[]}"#;
-    let request = format!("POST /api/chat HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let request = format!(
+        "POST /api/chat HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
     client.write_all(request.as_bytes()).await.unwrap();
     let (mut upstream, _) = server.accept().await.unwrap();
     let mut bytes = vec![0; 4096];
     let read = upstream.read(&mut bytes).await.unwrap();
     assert!(bytes[..read].ends_with(body.as_bytes()));
-    for part in ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "3\r\n{}\n\r\n", "3\r\n{}\n\r\n", "0\r\n\r\n"] {
+    for part in [
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "3\r\n{}\n\r\n",
+        "3\r\n{}\n\r\n",
+        "0\r\n\r\n",
+    ] {
         upstream.write_all(part.as_bytes()).await.unwrap();
         tokio::task::yield_now().await;
     }
