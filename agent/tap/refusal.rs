@@ -126,7 +126,7 @@ mod tests {
         assert!(text.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{text}");
         assert!(text.contains("Retry-After: 1\r\nConnection: close\r\n\r\n"), "{text}");
         let message =
-            r#"{"error":{"code":"connections","message":"opsagent's tap: too many","type":"opsagent_tap"}}"#;
+            r#"{"error":{"message":"opsagent's tap: too many","type":"opsagent_tap","code":"connections"}}"#;
         assert!(text.ends_with(&format!("{message}\n")), "{text}");
         let ollama = failure(Failure::FirstByteTimeout, "slow", Manner { ollama: true, head_only: false });
         assert!(
