@@ -1,31 +1,38 @@
 //! A server like llama.cpp's with one model, which sleeps at night and is loaded again in the
 //! morning.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::traffic::Traffic;
+use super::traffic::{Asked, Traffic, Way};
 use super::{KIND, MIB, Simulation, by_hour, of_day};
-use crate::sample::{ModelSample, Note, ServerSample, ServerState};
+use crate::fleet::Live;
+use crate::sample::{Dialect, ModelSample, Note, ServerSample, ServerState};
 
 /// Seconds of the day at which the last client goes, the model is unloaded, somebody asks again,
 /// and the model is there.
 const NIGHT: (f64, f64, f64, f64) = (155.0, 175.0, 211.0, 215.0);
+
+/// The model.
+const MODEL: &str = "gemma-3-12b-it";
 
 pub(super) struct LlamaCpp {
     traffic: Traffic,
 }
 
 impl LlamaCpp {
-    pub(super) fn new() -> LlamaCpp {
-        LlamaCpp { traffic: Traffic::new(0x11a3a, 4, by_day, Duration::ZERO, 911) }
+    /// `live`: where its tap writes down what it sees.
+    pub(super) fn new(live: Arc<Live>) -> LlamaCpp {
+        let asked = Asked { rate: by_day, dialect: Dialect::OpenaiChat, model: MODEL, live };
+        LlamaCpp { traffic: Traffic::new(0x11a3a, 4, asked, Duration::ZERO, 911) }
     }
 }
 
 impl Simulation for LlamaCpp {
     fn look(&mut self, elapsed: Duration, _start: Timestamp) -> ServerSample {
-        self.traffic.advance(elapsed, away);
+        self.traffic.advance(elapsed, way);
         let sample = ServerSample {
             kind: KIND.name,
             build: Some("b7240-demo".into()),
@@ -33,7 +40,7 @@ impl Simulation for LlamaCpp {
             ..ServerSample::default()
         };
         let model = ModelSample {
-            name: "gemma-3-12b-it".into(),
+            name: MODEL.into(),
             quantization: Some("Q4_K_M".into()),
             parameters: Some("11.8B".into()),
             format: Some("gguf".into()),
@@ -71,9 +78,13 @@ impl Simulation for LlamaCpp {
     }
 }
 
-/// The model is not there: requests wait for it.
-fn away(at: f64) -> bool {
-    (NIGHT.1..NIGHT.3).contains(&of_day(at))
+/// While the model is not there requests wait for it.
+fn way(at: f64) -> Way {
+    match of_day(at) {
+        second if (NIGHT.1..NIGHT.2).contains(&second) => Way::Away,
+        second if (NIGHT.2..NIGHT.3).contains(&second) => Way::Wanted,
+        _ => Way::Works,
+    }
 }
 
 fn by_day(at: f64) -> f64 {

@@ -1,10 +1,11 @@
 //! Simulated servers inside the process, for somebody who has none at hand: `opsagent run --demo`.
 //! They are polled by the same job, into the same fleet, as real ones. Nothing listens and nothing
-//! is asked over a network; names, kind and `TargetView::demo` say that nothing here is real.
+//! is asked over a network; what a tap would see is told to the fleet as a tap tells it; names, kind and `TargetView::demo` say that nothing here is real.
 //!
 //! A day of the demo takes [`DAY`] seconds and starts in the morning, so that the first page shows
 //! work; within a day every state a server can be in is seen.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -12,13 +13,16 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use url::Url;
 
+use crate::fleet::{Fleet, Live, Slo};
 use crate::http::HttpError;
-use crate::sample::ServerSample;
+use crate::sample::{ServerSample, Source};
 use crate::servers::{Kind, Server, Target};
 
 mod host;
 mod llama_cpp;
 mod ollama;
+mod random;
+mod request;
 mod traffic;
 
 pub use host::DemoHost;
@@ -54,15 +58,36 @@ pub static KIND: Kind = Kind {
     connect: |_| Box::new(Down),
 };
 
-/// The demo's targets and the servers behind them.
-pub fn targets() -> Vec<(Target, Box<dyn Server>)> {
-    let ollama = Simulated::new(ollama::Ollama::new());
-    let llama_cpp = Simulated::new(llama_cpp::LlamaCpp::new());
+/// What is promised of the demo's requests.
+pub fn slos() -> Vec<Slo> {
+    vec![Slo {
+        name: "chat".into(),
+        time_to_first_token: Some(Duration::from_secs(2)),
+        time_per_output_token: Some(Duration::from_millis(50)),
+        ..Slo::default()
+    }]
+}
+
+/// The demo's targets and the servers behind them. The fleet knows them from now on, and what their taps see.
+pub fn targets(fleet: &Fleet) -> Vec<(Target, Box<dyn Server>)> {
+    let ollama = tapped(fleet, target("demo-ollama", 11434));
+    let llama_cpp = tapped(fleet, target("demo-llama-cpp", 8080));
+    let down = target("demo-down", 1234);
+    fleet.add(&down, true);
     vec![
-        (target("demo-ollama", 11434), Box::new(ollama) as Box<dyn Server>),
-        (target("demo-llama-cpp", 8080), Box::new(llama_cpp)),
-        (target("demo-down", 1234), Box::new(Down)),
+        (ollama.0, Box::new(Simulated::new(ollama::Ollama::new(ollama.1))) as Box<dyn Server>),
+        (llama_cpp.0, Box::new(Simulated::new(llama_cpp::LlamaCpp::new(llama_cpp.1)))),
+        (down, Box::new(Down)),
     ]
+}
+
+/// The target, known to the fleet, and where its tap writes down what it sees.
+fn tapped(fleet: &Fleet, target: Target) -> (Target, Arc<Live>) {
+    fleet.add(&target, true);
+    // It listens nowhere: nobody should try.
+    fleet.record_tap(&target.name, &[], None);
+    let live = fleet.live(&target.name, Source::Tap).unwrap_or_default();
+    (target, live)
 }
 
 /// A server that is only played. Pure: what it shows depends on the time since the start alone.

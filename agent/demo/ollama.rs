@@ -1,13 +1,15 @@
 //! A server like Ollama, with two models on disk. One is always loaded; the other is wanted once a
 //! day, does not fit beside it whole, and goes again. Once a day everything stands still for 20 s.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::traffic::Traffic;
+use super::traffic::{Asked, Traffic, Way};
 use super::{DAY, KIND, MIB, Simulation, by_hour, of_day};
-use crate::sample::{ModelSample, ServerSample, ServerState};
+use crate::fleet::Live;
+use crate::sample::{Dialect, ModelSample, ServerSample, ServerState};
 
 /// Seconds of the day in which nothing moves although requests are in flight.
 const STUCK: (f64, f64) = (60.0, 80.0);
@@ -19,20 +21,27 @@ const CODER: (f64, f64, f64) = (100.0, 105.0, 125.0);
 const KEEP_CHAT: Duration = Duration::from_secs(300);
 const KEEP_CODER: Duration = Duration::from_secs(45);
 
+/// The models.
+const CHAT_MODEL: &str = "llama3.1:8b";
+const CODER_MODEL: &str = "qwen2.5-coder:14b";
+
 pub(super) struct Ollama {
     chat: Traffic,
     /// The second model's process and the day it was started on.
     coder: Option<(u64, Traffic)>,
+    live: Arc<Live>,
 }
 
 impl Ollama {
-    pub(super) fn new() -> Ollama {
-        Ollama { chat: Traffic::new(0x0a11a, 2, by_hour, Duration::ZERO, 4182), coder: None }
+    /// `live`: where its tap writes down what it sees.
+    pub(super) fn new(live: Arc<Live>) -> Ollama {
+        let asked = asked(by_hour, CHAT_MODEL, &live);
+        Ollama { chat: Traffic::new(0x0a11a, 2, asked, Duration::ZERO, 4182), coder: None, live }
     }
 
     fn chat(&self, start: Timestamp) -> ModelSample {
         self.chat.show(ModelSample {
-            name: "llama3.1:8b".into(),
+            name: CHAT_MODEL.into(),
             loaded: Some(true),
             digest: Some("de30".repeat(16)),
             quantization: Some("Q4_K_M".into()),
@@ -54,7 +63,7 @@ impl Ollama {
         let at = elapsed.as_secs_f64();
         let (day, second) = ((at / DAY) as u64, of_day(at));
         let on_disk = ModelSample {
-            name: "qwen2.5-coder:14b".into(),
+            name: CODER_MODEL.into(),
             loaded: Some(false),
             digest: Some("de31".repeat(16)),
             quantization: Some("Q4_K_M".into()),
@@ -65,19 +74,25 @@ impl Ollama {
             context_trained_tokens: Some(32_768),
             ..ModelSample::default()
         };
-        let (asked, loaded, _) = CODER;
-        if second < loaded {
+        let (wanted, loaded, _) = CODER;
+        if second < wanted {
             self.coder = None;
-            let loading = (second >= asked).then_some(ServerState::Loading);
-            return ModelSample { state: loading, ..on_disk };
+            return on_disk;
         }
-        let started = Duration::from_secs_f64(day as f64 * DAY + loaded);
-        let process = || (day, Traffic::new(0xc0de + day, 1, in_the_evening, started, 0));
+        // Its requests wait from the moment at which the first one asks.
+        let began = Duration::from_secs_f64(day as f64 * DAY + wanted);
+        let process = || {
+            let asked = asked(in_the_evening, CODER_MODEL, &self.live);
+            (day, Traffic::new(0xc0de + day, 1, asked, began, 0))
+        };
         let (_, traffic) = match self.coder.take() {
             Some(coder) if coder.0 == day => self.coder.insert(coder),
             _ => self.coder.insert(process()),
         };
-        traffic.advance(elapsed, |_| false);
+        traffic.advance(elapsed, |at| if of_day(at) < CODER.1 { Way::Wanted } else { Way::Works });
+        if second < loaded {
+            return ModelSample { state: Some(ServerState::Loading), ..on_disk };
+        }
         let gone = traffic.active() + KEEP_CODER;
         if elapsed >= gone {
             return on_disk;
@@ -96,7 +111,12 @@ impl Ollama {
 
 impl Simulation for Ollama {
     fn look(&mut self, elapsed: Duration, start: Timestamp) -> ServerSample {
-        self.chat.advance(elapsed, |at| (STUCK.0..STUCK.1).contains(&of_day(at)));
+        self.chat.advance(elapsed, |at| match of_day(at) {
+            // An answer is under way then, so that a reader sees it stop.
+            second if (STUCK.0 - 2.0..STUCK.0).contains(&second) => Way::Asked,
+            second if (STUCK.0..STUCK.1).contains(&second) => Way::Stuck,
+            _ => Way::Works,
+        });
         ServerSample {
             kind: KIND.name,
             version: Some("0.34.0-demo".into()),
@@ -106,6 +126,10 @@ impl Simulation for Ollama {
             ..ServerSample::default()
         }
     }
+}
+
+fn asked(rate: fn(f64) -> f64, model: &'static str, live: &Arc<Live>) -> Asked {
+    Asked { rate, dialect: Dialect::OllamaChat, model, live: Arc::clone(live) }
 }
 
 fn in_the_evening(at: f64) -> f64 {

@@ -1,10 +1,14 @@
-//! Requests that come, wait, are read and answered: the work of one simulated model. Pure: what it
-//! shows depends on the time since the start alone, not on when it was looked at.
+//! Requests that come, wait, are read and answered: the work of one simulated model. Pure but for telling what a
+//! tap would see: what it shows depends on the time since the start alone, not on when it was looked at.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::sample::{ModelSample, Totals};
+use super::random::Random;
+use super::request::{OUTPUT_SPEED, PROMPT_SPEED, Request, Seen};
+use crate::fleet::Live;
+use crate::sample::{Dialect, ModelSample, Totals};
 
 /// The simulation's step. Fine enough that a poll a second sees every change.
 const STEP: Duration = Duration::from_millis(100);
@@ -12,47 +16,72 @@ const STEP: Duration = Duration::from_millis(100);
 /// Requests that may wait. A real server refuses more, too.
 const MAX_QUEUE: usize = 64;
 
-/// Prompt tokens a second that a model reads, and tokens a second that it writes, alone.
-const PROMPT_SPEED: f64 = 1400.0;
-const OUTPUT_SPEED: f64 = 64.0;
-
 /// What each further request at work costs every one of them.
 const CROWD: f64 = 0.12;
 
 /// How busy a server is, for the time since the start: requests a second, 0 for none.
 pub(super) type Rate = fn(f64) -> f64;
 
+/// How a model is, for the time since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It works.
+    Works,
+    /// It works, and somebody asks if nobody else does.
+    Asked,
+    /// It stands still, with requests at work: with nobody asking it would not show.
+    Stuck,
+    /// It is not in memory; who asks waits.
+    Away,
+    /// It is not in memory, and somebody has asked for it.
+    Wanted,
+}
+
+/// What a model's requests are like, and who writes them down.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) rate: Rate,
+    pub(super) dialect: Dialect,
+    pub(super) model: &'static str,
+    pub(super) live: Arc<Live>,
+}
+
 /// The work of one model.
 #[derive(Debug)]
 pub(super) struct Traffic {
     random: Random,
     rate: Rate,
+    seen: Seen,
     slots: Vec<Option<Request>>,
     queue: VecDeque<Request>,
     now: Duration,
+    /// When the model was loaded, while a request may still have waited for that.
+    loaded: Option<f64>,
+    was: Way,
     counters: Totals,
     active: Duration,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Request {
-    prompt: f64,
-    output: f64,
-}
-
 impl Traffic {
     /// No request yet, at that time since the start. `before`: requests that were answered before.
-    pub(super) fn new(seed: u64, slots: usize, rate: Rate, start: Duration, before: u32) -> Traffic {
-        let mut random = Random(seed);
-        // One that is already at work is at work now.
-        let queue = (before > 0).then(|| random.request()).into_iter().collect();
+    pub(super) fn new(seed: u64, slots: usize, asked: Asked, start: Duration, before: u32) -> Traffic {
+        let Asked { rate, dialect, model, live } = asked;
+        let mut random = Random::new(seed);
+        let seen = Seen { live, dialect, model };
+        // A server that worked before is at work now, and for a while: the first page shows it.
+        let at_work = if before > 0 { slots.min(2) } else { 0 };
+        let first = || Request::new(&mut random, start.as_secs_f64(), &seen).lasting();
+        let queue: VecDeque<Request> = std::iter::repeat_with(first).take(at_work).collect();
         let before = f64::from(before);
         let mut traffic = Traffic {
             random,
             rate,
-            slots: vec![None; slots],
+            seen,
+            slots: std::iter::repeat_with(|| None).take(slots).collect(),
             queue,
             now: start,
+            loaded: None,
+            was: Way::Works,
             counters: Totals {
                 requests: Some(before),
                 prompt_tokens: Some(before * 420.0),
@@ -68,21 +97,27 @@ impl Traffic {
         traffic
     }
 
-    /// Lets the time go on. `stuck`: whether the server stands still at a time; requests still come.
-    pub(super) fn advance(&mut self, to: Duration, stuck: fn(f64) -> bool) {
+    /// Lets the time go on. `way`: how the model is at a time; requests come in any case.
+    pub(super) fn advance(&mut self, to: Duration, way: fn(f64) -> Way) {
         while self.now + STEP <= to {
             self.now += STEP;
             let at = self.now.as_secs_f64();
             self.arrive(at);
-            if stuck(at) {
-                // Trouble strikes a server at work: with nobody asking it would not show.
-                if self.busy() == 0 && self.queue.is_empty() {
-                    let request = self.random.request();
-                    self.queue.push_back(request);
-                }
-                self.admit();
-            } else {
-                self.work();
+            self.leave(at);
+            let way = way(at);
+            if matches!(way, Way::Works | Way::Asked) && matches!(self.was, Way::Away | Way::Wanted) {
+                self.loaded = Some(at);
+            }
+            self.was = way;
+            let idle = self.busy() == 0 && self.queue.is_empty();
+            if idle && matches!(way, Way::Asked | Way::Stuck | Way::Wanted) {
+                let request = Request::new(&mut self.random, at, &self.seen).lasting();
+                self.queue.push_back(request);
+            }
+            match way {
+                Way::Works | Way::Asked => self.work(at),
+                Way::Stuck => self.admit(),
+                Way::Away | Way::Wanted => {}
             }
         }
     }
@@ -114,8 +149,24 @@ impl Traffic {
     fn arrive(&mut self, at: f64) {
         let comes = self.random.unit() < (self.rate)(at) * STEP.as_secs_f64();
         if comes && self.queue.len() < MAX_QUEUE {
-            let request = self.random.request();
+            // Somewhere within the step.
+            let at = at - self.random.unit() * STEP.as_secs_f64();
+            let request = Request::new(&mut self.random, at, &self.seen);
             self.queue.push_back(request);
+        }
+    }
+
+    /// Clients that have waited for too long go.
+    fn leave(&mut self, at: f64) {
+        for slot in &mut self.slots {
+            if let Some(request) = slot.take_if(|request| request.is_given_up(at)) {
+                request.give_up(at, &self.seen);
+            }
+        }
+        while let Some(nth) = self.queue.iter().position(|request| request.is_given_up(at)) {
+            if let Some(request) = self.queue.remove(nth) {
+                request.give_up(at, &self.seen);
+            }
         }
     }
 
@@ -125,36 +176,30 @@ impl Traffic {
 
     fn admit(&mut self) {
         for slot in self.slots.iter_mut().filter(|slot| slot.is_none()) {
-            *slot = self.queue.pop_front();
-            if slot.is_some() {
-                add(&mut self.counters.cached_tokens, (self.random.unit() * 520.0).round());
-            }
+            let Some(mut request) = self.queue.pop_front() else { return };
+            request.admit(self.loaded);
+            add(&mut self.counters.cached_tokens, request.cached());
+            *slot = Some(request);
         }
     }
 
-    fn work(&mut self) {
+    fn work(&mut self, at: f64) {
         self.admit();
         let busy = self.busy();
         if busy > 0 {
             self.active = self.now;
         }
         let pace = 1.0 + CROWD * f64::from(busy.saturating_sub(1));
-        let step = STEP.as_secs_f64();
+        let seconds = STEP.as_secs_f64();
         for slot in &mut self.slots {
             let Some(request) = slot else { continue };
-            if request.prompt > 0.0 {
-                let read = request.prompt.min(PROMPT_SPEED / pace * step);
-                request.prompt -= read;
-                add(&mut self.counters.prompt_tokens, read);
-                add(&mut self.counters.prompt_seconds, read * pace / PROMPT_SPEED);
-            } else {
-                let written = request.output.min(OUTPUT_SPEED / pace * step);
-                request.output -= written;
-                add(&mut self.counters.output_tokens, written);
-                add(&mut self.counters.decode_seconds, written * pace / OUTPUT_SPEED);
-            }
-            if request.output <= 0.0 {
-                *slot = None;
+            let step = request.work(at - seconds, seconds, pace);
+            add(&mut self.counters.prompt_tokens, step.read);
+            add(&mut self.counters.prompt_seconds, step.read * pace / PROMPT_SPEED);
+            add(&mut self.counters.output_tokens, step.written);
+            add(&mut self.counters.decode_seconds, step.written * pace / OUTPUT_SPEED);
+            if let Some((request, done)) = slot.take_if(|_| step.done.is_some()).zip(step.done) {
+                request.finish(done, &self.seen);
                 add(&mut self.counters.requests, 1.0);
             }
         }
@@ -165,31 +210,6 @@ fn add(sum: &mut Option<f64>, more: f64) {
     *sum = Some(sum.unwrap_or(0.0) + more);
 }
 
-/// SplitMix64: the same numbers on every machine and in every version, which is all it is for.
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    /// A number in 0..1.
-    fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    /// Many short questions, some with a long page before them or a long answer after.
-    fn request(&mut self) -> Request {
-        let long = |unit: f64| unit * unit * unit;
-        let (prompt, output) = (self.unit(), self.unit());
-        Request {
-            prompt: (40.0 + 1500.0 * long(prompt)).round(),
-            output: (30.0 + 640.0 * long(output)).round(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,8 +218,18 @@ mod tests {
         0.6
     }
 
-    fn never(_: f64) -> bool {
-        false
+    fn never(_: f64) -> Way {
+        Way::Works
+    }
+
+    fn stuck(_: f64) -> Way {
+        Way::Stuck
+    }
+
+    fn traffic(seed: u64) -> (Traffic, Arc<Live>) {
+        let live = Arc::new(Live::default());
+        let asked = Asked { rate: busy, dialect: Dialect::OllamaChat, model: "m", live: live.clone() };
+        (Traffic::new(seed, 2, asked, Duration::ZERO, 0), live)
     }
 
     fn seconds(seconds: u64) -> Duration {
@@ -212,8 +242,8 @@ mod tests {
 
     #[test]
     fn what_is_seen_does_not_depend_on_when_it_was_looked_at() {
-        let mut often = Traffic::new(7, 2, busy, Duration::ZERO, 0);
-        let mut once = Traffic::new(7, 2, busy, Duration::ZERO, 0);
+        let (mut often, _live) = traffic(7);
+        let (mut once, _live) = traffic(7);
         for at in 1..=300 {
             often.advance(seconds(at), never);
         }
@@ -224,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_model_writes_about_sixty_tokens_a_second_while_it_works() {
-        let mut traffic = Traffic::new(1, 2, busy, Duration::ZERO, 0);
+        let (mut traffic, _live) = traffic(1);
         traffic.advance(seconds(3600), never);
         let counters = model(&traffic).counters;
         let speed = counters.output_tokens.unwrap() / counters.decode_seconds.unwrap();
@@ -233,15 +263,15 @@ mod tests {
 
     #[test]
     fn a_server_that_stands_still_moves_nothing_and_its_queue_grows() {
-        let mut traffic = Traffic::new(1, 2, busy, Duration::ZERO, 0);
+        let (mut traffic, _live) = traffic(1);
         traffic.advance(seconds(10), never);
         let before = model(&traffic);
-        traffic.advance(seconds(60), |_| true);
+        traffic.advance(seconds(60), stuck);
         let after = model(&traffic);
         assert_eq!(after.progress, before.progress);
         assert_eq!(after.counters.requests, before.counters.requests);
         assert!(after.slots_busy > Some(0) && after.queue_depth > Some(5), "{after:?}");
-        traffic.advance(seconds(7200), |_| true);
-        assert_eq!(model(&traffic).queue_depth, Some(MAX_QUEUE as u64));
+        traffic.advance(seconds(7200), stuck);
+        assert!(model(&traffic).queue_depth <= Some(MAX_QUEUE as u64), "{after:?}");
     }
 }

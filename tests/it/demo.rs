@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use opsagent::demo;
-use opsagent::fleet::Fleet;
+use opsagent::fleet::{Fleet, TrafficPlan};
 use opsagent::host::Source;
 use opsagent::poll::PollServer;
 use opsagent::sample::ServerState;
-use opsagent::view::{AgentView, TargetView, View};
+use opsagent::view::{AgentView, TargetView, TrafficView, View};
 
 /// Plays `seconds` of the demo and gives what was seen every two of them.
 async fn play(seconds: u64) -> Vec<View> {
@@ -23,12 +23,10 @@ async fn play(seconds: u64) -> Vec<View> {
         config_errors: Vec::new(),
     };
     let fleet = Fleet::new(agent, 100);
-    let mut polls: Vec<_> = demo::targets()
+    fleet.plan_traffic(TrafficPlan { slos: demo::slos() });
+    let mut polls: Vec<_> = demo::targets(&fleet)
         .into_iter()
-        .map(|(target, server)| {
-            fleet.add(&target, true);
-            PollServer::new(target.name, server, target.timeout, fleet.clone())
-        })
+        .map(|(target, server)| PollServer::new(target.name, server, target.timeout, fleet.clone()))
         .collect();
     let mut seen = Vec::new();
     for _ in 0..seconds / 2 {
@@ -113,10 +111,39 @@ async fn totals_only_grow_and_loads_are_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_day_has_traffic_with_something_of_everything_and_numbers_that_can_be_believed() {
+    let seen = play(300).await;
+    let traffic = |view: &View, name: &str| target(view, name).traffic.clone().unwrap();
+    let first = traffic(&seen[2], "demo-ollama");
+    assert!(first.in_flight >= Some(1) && first.decoding.is_some(), "the first page shows work: {first:?}");
+    let day = traffic(seen.last().unwrap(), "demo-ollama");
+    assert!(day.requests > 30 && day.failures == [("reset".to_owned(), day.failures[0].1)], "{day:?}");
+    assert!(day.failures[0].1 <= 4, "now and then: {day:?}");
+    assert!(day.cancelled > 0 && day.truncated > 0 && day.cold > 0, "{day:?}");
+    let first_token = day.time_to_first_token.unwrap();
+    assert!((0.05..2.0).contains(&first_token.p50), "{day:?}");
+    assert!((40.0..65.0).contains(&day.decode_tokens_per_second.unwrap()), "{day:?}");
+    assert!(day.longest_gap_seconds.unwrap() > 15.0, "it stood still in the midst of answers: {day:?}");
+    let slo = &day.slos[0];
+    assert!(slo.missed > 0 && slo.missed < slo.requests, "{day:?}");
+    let rates = seen.iter().filter_map(|view| traffic(view, "demo-ollama").output_tokens_per_second);
+    assert!(rates.fold(0.0, f64::max) > 50.0, "tokens per second follow");
+    assert!(target(&seen[0], "demo-down").traffic.is_none());
+    let morning = traffic(seen.last().unwrap(), "demo-llama-cpp");
+    assert!(morning.cold > 0, "who asks a sleeper waits: {morning:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_runs_are_the_same_but_for_the_clock_on_the_wall() {
-    let facts = |views: Vec<View>| -> Vec<_> {
-        let models = views.into_iter().flat_map(|view| view.targets).flat_map(|target| target.models);
-        models.map(|model| (model.name, model.loaded, model.slots_busy, model.totals)).collect()
+    let facts = |views: Vec<View>| {
+        let targets: Vec<_> = views.into_iter().flat_map(|view| view.targets).collect();
+        let traffic = |target: &TargetView| {
+            target.traffic.as_ref().map(|traffic| TrafficView { last_end_at: None, ..traffic.clone() })
+        };
+        let traffic: Vec<_> = targets.iter().map(traffic).collect();
+        let models = targets.into_iter().flat_map(|target| target.models);
+        let models = models.map(|model| (model.name, model.loaded, model.slots_busy, model.totals));
+        (models.collect::<Vec<_>>(), traffic)
     };
     assert_eq!(facts(play(200).await), facts(play(200).await));
 }

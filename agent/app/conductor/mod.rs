@@ -16,7 +16,7 @@ use super::{Hands, Options, gpu_options, gpu_plan};
 use crate::config::Config;
 use crate::demo;
 use crate::discover::{Discover, Known, Report};
-use crate::fleet::{ExpectedGpus, Fleet};
+use crate::fleet::{ExpectedGpus, Fleet, TrafficPlan};
 use crate::gpus::{self, Backend};
 use crate::http::Clients;
 use crate::jobs::{JobHandle, Jobs};
@@ -109,8 +109,8 @@ impl Conductor {
         self.listen_to_kernel();
         self.settle_requests();
         if self.options.demo {
-            for (target, server) in demo::targets() {
-                self.fleet.add(&target, true);
+            self.fleet.plan_traffic(TrafficPlan { slos: demo::slos() });
+            for (target, server) in demo::targets(&self.fleet) {
                 self.poll(&target, server, Duration::ZERO);
             }
             return Ok(());

@@ -72,7 +72,10 @@ impl TrafficView {
 
     /// What the window is called: `5 min`.
     pub fn window(&self) -> String {
-        seconds(self.window_seconds.max(1.0).round())
+        match self.window_seconds.max(1.0).round() {
+            s if s < 120.0 => format!("{s:.0} s"),
+            s => format!("{:.0} min", (s / 60.0).floor()),
+        }
     }
 
     /// What is under way: `3 in flight, 2 decoding; 71.3 tokens/s in all`.
@@ -111,7 +114,9 @@ impl TrafficView {
 
     /// Who sees it: `tap 127.0.0.1:11435`, `log /var/log/ollama.log`.
     pub fn seen_by(&self) -> Vec<String> {
-        let tap = self.tap.iter().filter(|tap| tap.error.is_none()).map(|tap| format!("tap {}", tap.listen));
+        let tap = self.tap.iter().filter(|tap| tap.error.is_none());
+        // The demo's listens nowhere.
+        let tap = tap.map(|tap| format!("tap {}", tap.listen).trim_end().to_owned());
         let log = self.log.iter().filter(|log| log.error.is_none()).map(LogTailView::said);
         tap.chain(log).collect()
     }
@@ -245,6 +250,9 @@ mod tests {
         for (traffic, text) in cases {
             assert_eq!(traffic.now(at), text);
         }
+        for (window_seconds, text) in [(0.0, "1 s"), (73.4, "73 s"), (299.4, "4 min"), (299.6, "5 min")] {
+            assert_eq!(TrafficView { window_seconds, ..TrafficView::default() }.window(), text);
+        }
         let log = TrafficView { in_flight: None, ..traffic(0, 0, 0.0, 9, Some(12)) };
         assert_eq!(log.now(at), "the last request ended 12 s ago");
         assert!(traffic(0, 0, 0.0, 0, None).is_idle() && !traffic(1, 0, 0.0, 0, None).is_idle());
@@ -257,6 +265,10 @@ mod tests {
         let mut traffic = TrafficView { tap: Some(tap), log: Some(log), ..TrafficView::default() };
         assert_eq!(traffic.seen_by(), ["tap 127.0.0.1:11435", "log /var/log/ollama.log"]);
         assert!(traffic.not_seen_by().is_empty() && !traffic.is_blind());
+        assert_eq!(
+            TrafficView { tap: Some(TapView::default()), ..TrafficView::default() }.seen_by(),
+            ["tap"]
+        );
         traffic.tap.as_mut().unwrap().error = Some("the address is in use".into());
         assert_eq!(traffic.seen_by(), ["log /var/log/ollama.log"]);
         assert_eq!(
