@@ -36,6 +36,7 @@ mod real_scrape;
 mod real_xids;
 mod recognise;
 mod reload;
+mod requests;
 mod routes;
 mod servers;
 mod support;
