@@ -8,11 +8,8 @@ use super::names::Names;
 use super::nearest::nearest;
 use super::raw_tap::RawSlo;
 use super::read::At;
-use crate::fleet::{Slo, label};
+use crate::fleet::{MAX_SLOS, Slo, label};
 use crate::servers::Target;
-
-/// Objectives: each request is judged by each, and each is a few series a target.
-const MOST_SLOS: usize = 50;
 
 /// Models that one objective names.
 const MOST_MODELS: usize = 200;
@@ -22,8 +19,8 @@ const TARGETS_TOLD: usize = 8;
 
 /// The objectives, in the file's order.
 pub(super) fn all(raw: Vec<RawSlo>, targets: &[Target], check: &mut Check<'_>) -> Vec<Slo> {
-    if let Some(one) = raw.get(MOST_SLOS) {
-        let problem = format!("expected at most {MOST_SLOS} objectives, found {}", raw.len());
+    if let Some(one) = raw.get(MAX_SLOS) {
+        let problem = format!("expected at most {MAX_SLOS} objectives, found {}", raw.len());
         check.faults.add(one.line, one.path.clone(), problem);
     }
     let mut names = Names::default();

@@ -3,11 +3,13 @@
 
 use jiff::Timestamp;
 use opsagent::config::Config;
+use opsagent::sample::{Failure, Source};
 use opsagent::wire::exposition::{Sample, parse};
 use serde_json::Value;
 
 use crate::support::agent::{Agent, config, target, value};
 use crate::support::authority::Authority;
+use crate::support::counted_traffic::stream;
 use crate::support::process::arguments;
 use crate::support::real::{Ollama, Prometheus};
 use crate::support::tiny_model::TinyModel;
@@ -62,6 +64,45 @@ async fn a_prometheus_scrapes_open_metrics_through_tls_and_a_password() {
         serde_json::from_str(&prometheus.get(&format!("/api/v1/metadata?metric={metric}"))).unwrap();
     assert_eq!(told["data"][metric][0]["unit"], "seconds", "{told}");
     assert_eq!(told["data"][metric][0]["type"], "gauge", "{told}");
+}
+
+#[tokio::test]
+#[ignore = "real parts: run tests/run"]
+async fn a_prometheus_keeps_the_traces_of_requests_and_reads_their_histograms() {
+    let agent =
+        Agent::start(config(vec![target("box", "ollama", "http://127.0.0.1:1".parse().unwrap())])).await;
+    let live = agent.fleet.live("box", Source::Tap).unwrap();
+    live.end(stream());
+    let prometheus = Prometheus::start(&format!(
+        "global:\n  scrape_interval: 1s\nscrape_configs:\n- job_name: agent\n  static_configs:\n  - targets: \
+         ['127.0.0.1:{}']\n",
+        agent.base.port().unwrap()
+    ));
+    let metric = "opsagent_time_to_first_token_seconds_bucket";
+    let query = |query: &str| {
+        url::form_urlencoded::Serializer::new(String::new()).append_pair("query", query).finish()
+    };
+    let mut told = Value::Null;
+    for _ in 0..600 {
+        let path = format!("/api/v1/query_exemplars?{}&start=0&end=4102444800", query(metric));
+        told = serde_json::from_str(&prometheus.get(&path)).unwrap();
+        if told["data"].as_array().is_some_and(|data| !data.is_empty()) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let exemplar = &told["data"][0]["exemplars"][0];
+    assert_eq!(exemplar["labels"]["trace_id"], stream().trace_id.unwrap().as_ref(), "{told}");
+    assert_eq!(exemplar["value"], "0.18", "{told}");
+    let age = Timestamp::now().as_millisecond() as f64 / 1000.0 - exemplar["timestamp"].as_f64().unwrap();
+    assert!((0.0..60.0).contains(&age), "{told}");
+    assert_eq!(told["data"][0]["seriesLabels"]["target"], "box", "{told}");
+    let quantile = format!("histogram_quantile(0.5, sum by (le) ({metric}))");
+    let told = prometheus.query(&quantile);
+    let median: f64 = told[0]["value"][1].as_str().unwrap().parse().unwrap();
+    assert!((0.1..=0.25).contains(&median), "the bucket of 0.18 s: {told:?}");
+    let failures = prometheus.query("opsagent_request_failures_total{model=\"other\"}");
+    assert_eq!(failures.len(), Failure::ALL.len(), "each reason is there before it happens");
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ fn poll(fleet: &Fleet, kind: &'static str, models: &[(&str, bool)]) {
 }
 
 fn tap(fleet: &Fleet) -> std::sync::Arc<Live> {
-    fleet.record_tap("box", "127.0.0.1:11435", None);
+    fleet.record_tap("box", &[([127, 0, 0, 1], 11435).into()], None);
     fleet.live("box", Source::Tap).unwrap()
 }
 
@@ -363,7 +363,7 @@ async fn canaries_and_logs_are_counted_and_do_not_mix_into_what_users_got() {
 async fn a_person_is_told_of_what_a_person_can_mend_and_once() {
     let fleet = fleet();
     let live = tap(&fleet);
-    fleet.record_tap("box", "127.0.0.1:11435", Some("the address is in use".into()));
+    fleet.record_tap("box", &[([127, 0, 0, 1], 11435).into()], Some("the address is in use".into()));
     let ends = |reason, times| {
         for _ in 0..times {
             live.end(Generation { end: End::Failed(reason), ..stream() });
@@ -389,7 +389,7 @@ async fn a_person_is_told_of_what_a_person_can_mend_and_once() {
         live.end(stream());
     }
     assert_eq!(codes(), ["tap_down", "requests_not_found"], "five of 75 are few");
-    fleet.record_tap("box", "127.0.0.1:11435", None);
+    fleet.record_tap("box", &[([127, 0, 0, 1], 11435).into()], None);
     advance(Duration::from_secs(301)).await;
     poll(&fleet, "ollama", &[("llama3.1:8b", true)]);
     assert_eq!(codes(), [""; 0], "it is over");

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::sample::{End, Generation, Truncation};
 
-/// The most objectives that a config may have: each makes two series of a model.
-pub const MAX_SLOS: usize = 32;
+/// The most objectives that a config may have: each request is judged by each, and each makes two series of a
+/// model.
+pub const MAX_SLOS: usize = 50;
 
 /// What is promised of each request: all limits that are set hold, and it does not fail.
 ///

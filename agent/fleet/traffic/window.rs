@@ -35,8 +35,8 @@ pub(super) struct Past {
     /// Pieces of its answer that were counted as they passed. `None`: none was, since it was no stream.
     pieces: Option<u64>,
     /// A bit for each objective that it was judged by, and for each that it missed.
-    judged: u32,
-    missed: u32,
+    judged: u64,
+    missed: u64,
 }
 
 impl Past {
@@ -63,7 +63,7 @@ impl Past {
 
     /// It was judged by the objective of that number.
     pub(super) fn judge(&mut self, slo: usize, missed: bool) {
-        let bit = 1_u32.checked_shl(slo as u32).unwrap_or(0);
+        let bit = 1_u64.checked_shl(slo as u32).unwrap_or(0);
         self.judged |= bit;
         self.missed |= if missed { bit } else { 0 };
     }
@@ -114,7 +114,7 @@ impl Window {
 
     /// Requests that the objective of that number was judged on, and those that missed it.
     pub(super) fn slo(&self, slo: usize) -> (u64, u64) {
-        let count = |bits: fn(&Past) -> u32| {
+        let count = |bits: fn(&Past) -> u64| {
             self.past.iter().filter(|past| bits(past).checked_shr(slo as u32).unwrap_or(0) & 1 == 1).count()
         };
         (count(|past| past.judged) as u64, count(|past| past.missed) as u64)
@@ -279,12 +279,12 @@ mod tests {
         let mut window = Window::new(now);
         for missed in [true, false, false] {
             let mut one = past(End::Complete, now, 1, 1, None);
-            one.judge(31, missed);
-            one.judge(32, true);
+            one.judge(63, missed);
+            one.judge(64, true);
             window.push(one);
         }
-        assert_eq!((window.slo(31), window.slo(0), window.slo(32)), ((3, 1), (0, 0), (0, 0)));
+        assert_eq!((window.slo(63), window.slo(0), window.slo(64)), ((3, 1), (0, 0), (0, 0)));
         window.forget_slos();
-        assert_eq!(window.slo(31), (0, 0));
+        assert_eq!(window.slo(63), (0, 0));
     }
 }

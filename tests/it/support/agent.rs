@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use opsagent::app::{App, Options};
 use opsagent::config::Config;
+use opsagent::fleet::Fleet;
 use opsagent::servers::{Target, kind};
 use opsagent::view::View;
 use opsagent::wire::exposition::{Sample, parse};
@@ -13,6 +14,8 @@ use url::Url;
 
 pub struct Agent {
     pub base: Url,
+    /// What it knows.
+    pub fleet: Fleet,
     stop: Option<oneshot::Sender<()>>,
     run: tokio::task::JoinHandle<usize>,
 }
@@ -46,6 +49,7 @@ impl Agent {
     pub async fn with(config: Config, options: Options) -> Agent {
         let app = App::start(config, options).await.unwrap();
         let base = format!("http://{}/", app.addresses()[0]).parse().unwrap();
+        let fleet = app.fleet().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         #[expect(clippy::disallowed_methods, reason = "the test is the one that knows of it")]
         let run = tokio::spawn(app.run(
@@ -54,7 +58,7 @@ impl Agent {
             },
             pending(),
         ));
-        Agent { base, stop: Some(stop), run }
+        Agent { base, fleet, stop: Some(stop), run }
     }
 
     pub async fn get(&self, path: &str) -> reqwest::Response {

@@ -93,7 +93,8 @@ impl Prometheus {
         let (port, folder) = (free_port(), folder());
         let config = written(&folder, "prometheus.yml", config);
         let listen = format!("--web.listen-address=127.0.0.1:{port}");
-        let args = [&config, "--storage.tsdb.path=tsdb", &listen];
+        // Without the switch it reads exemplars and forgets them.
+        let args = [&config, "--storage.tsdb.path=tsdb", "--enable-feature=exemplar-storage", &listen];
         Self(start("prometheus", port, "/-/ready", &args, &[], folder))
     }
 
