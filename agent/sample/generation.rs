@@ -140,7 +140,9 @@ pub struct Generation {
     pub time_to_first_answer: Option<Duration>,
     /// (last token − first token) / (output tokens − 1), with at least two tokens. Of streams alone.
     pub time_per_output_token: Option<Duration>,
-    /// Between successive pieces that carry generated text.
+    /// Pieces that carry generated text, as whoever carried the answer counted them. Of streams alone.
+    pub pieces: u64,
+    /// Between successive reads with such pieces: those that came in one share it.
     pub gaps: Gaps,
     /// Tokens in and out.
     pub tokens: Tokens,
@@ -174,6 +176,7 @@ impl Generation {
             time_to_first_token: None,
             time_to_first_answer: None,
             time_per_output_token: None,
+            pieces: 0,
             gaps: Gaps::default(),
             tokens: Tokens::default(),
             told: ServerTimes::default(),

@@ -136,13 +136,14 @@ impl Meter {
         let tokens = tally::tokens(&self.answer, pieces, complete);
         let (first, first_answer) = self.sent.map_or((None, None), |sent| self.pace.to_first(sent));
         Generation {
-            streamed: self.status.map(|_| streamed),
+            streamed: Some(if self.status.is_some() { streamed } else { self.asked_stream() }),
             finish: self.answer.finish,
             status: self.status,
             truncated: tally::truncation(&self.answer, &tokens, asked.limit),
             time_to_first_token: first,
             time_to_first_answer: first_answer,
             time_per_output_token: self.pace.per_token(tokens.output),
+            pieces,
             gaps: self.pace.gaps(),
             tokens,
             told: tally::times(&self.answer),

@@ -55,7 +55,7 @@ impl Past {
             decode: decode(one),
             output: one.tokens.output.unwrap_or(0),
             estimated: one.tokens.output_estimated,
-            pieces: one.time_to_first_token.map(|_| one.gaps.count() + 1),
+            pieces: Some(one.pieces).filter(|pieces| *pieces > 0),
             judged: 0,
             missed: 0,
         }

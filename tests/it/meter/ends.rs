@@ -190,6 +190,9 @@ fn without_an_answer_the_carrier_tells_and_a_client_that_left_was_in_some_phase(
     // Its head comes with the first token, or with the whole answer: nobody knows how long it waited.
     assert_eq!(gone(Dialect::OllamaChat, "{}"), End::Cancelled(Phase::Prefill));
     assert_eq!(gone(Dialect::OpenaiChat, "{}"), End::Cancelled(Phase::Prefill));
+    // What was asked for is told where nothing came.
+    let asked = |request: &str| end(Dialect::OpenaiChat, request, Close::ClientGone).streamed;
+    assert_eq!((asked("{\"stream\":true}"), asked("{}")), (Some(true), Some(false)));
     // The request was not wholly sent.
     let meter = opsagent::wire::Meter::new(Dialect::OllamaChat);
     let now = tokio::time::Instant::now().into_std();

@@ -23,6 +23,7 @@ pub fn stream() -> Generation {
         time_to_first_token: ms(180),
         time_to_first_answer: ms(900),
         time_per_output_token: ms(89),
+        pieces: 5,
         gaps,
         tokens: Tokens {
             input: Some(120),
