@@ -37,6 +37,14 @@ pub(super) struct Document {
     pub(super) stopped: Option<Stopped>,
 }
 
+impl Document {
+    /// What it told, if that was a piece and nothing else.
+    pub(super) fn only_piece<G: Grammar>(&self) -> Option<Told> {
+        let told = G::told(self);
+        (told.piece && !told.end && !told.error && self.stopped.is_none()).then_some(told)
+    }
+}
+
 /// What a document was.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Told {
@@ -107,11 +115,7 @@ impl Answer {
     /// The document is whole.
     #[inline]
     pub(super) fn document_ended<G: Grammar>(&mut self) {
-        let told = G::told(&self.document);
-        self.pieces += u32::from(told.piece);
-        self.visible |= told.visible;
-        self.ended |= told.end;
-        self.error |= told.error;
+        self.told(G::told(&self.document));
         match self.document.stopped {
             None => {}
             Some(Stopped::Broken) => self.error = true,
@@ -121,6 +125,15 @@ impl Answer {
             }
             Some(Stopped::For(finish)) => self.finish = Some(finish),
         }
+    }
+
+    /// A document told this.
+    #[inline]
+    pub(super) fn told(&mut self, told: Told) {
+        self.pieces += u32::from(told.piece);
+        self.visible |= told.visible;
+        self.ended |= told.end;
+        self.error |= told.error;
     }
 
     /// Another document begins.

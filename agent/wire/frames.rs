@@ -6,6 +6,7 @@ use memchr::{memchr, memchr2};
 
 use super::answer::{Answer, Grammar, Reading};
 use super::json::Json;
+use super::shape::Shape;
 use super::words::Kind;
 use crate::sample::MeterFault;
 
@@ -58,10 +59,11 @@ pub(super) struct Frames {
     json: Json,
     /// What came of a line of which it is not known that it is data.
     name: Vec<u8>,
+    shape: Shape,
 }
 
 impl Frames {
-    pub(super) const fn new(form: Form) -> Frames {
+    pub(super) fn new(form: Form) -> Frames {
         Frames {
             form,
             field: Field::Unknown,
@@ -71,6 +73,7 @@ impl Frames {
             line: 0,
             json: Json::new(),
             name: Vec::new(),
+            shape: Shape::default(),
         }
     }
 
@@ -157,7 +160,11 @@ impl Frames {
             Field::Unknown if self.name.is_empty() => {
                 if let Some(data) = line.strip_prefix(b"data:") {
                     self.field = Field::Data;
-                    return self.data::<G>(data, answer);
+                    return if ended {
+                        self.whole_data::<G>(data, answer)
+                    } else {
+                        self.data::<G>(data, answer)
+                    };
                 }
                 if ended {
                     other_line(line, answer);
@@ -207,6 +214,28 @@ impl Frames {
         if blank { self.document_ends(answer) } else { Ok(()) }
     }
 
+    /// A whole line of data. If it is like one before it, it tells the same.
+    #[inline]
+    fn whole_data<G: Grammar>(&mut self, line: &[u8], answer: &mut Answer) -> Result<(), MeterFault> {
+        let kind = answer.document.kind;
+        let fresh = self.json.is_blank() && self.marker == 0 && !self.told;
+        if fresh && let Some(told) = self.shape.recognise(line, kind) {
+            self.told = true;
+            answer.told(told);
+            return Ok(());
+        }
+        self.data::<G>(line, answer)?;
+        if fresh
+            && self.told
+            && let Some(told) = answer.document.only_piece::<G>()
+            && let Some(text) = self.json.only_text()
+        {
+            let lead = line.len() - line.trim_ascii_start().len();
+            self.shape.learn(line, kind, text.start + lead..text.end + lead, told);
+        }
+        Ok(())
+    }
+
     /// Data of an event: a document, or the marker of the end.
     #[inline]
     fn data<G: Grammar>(&mut self, bytes: &[u8], answer: &mut Answer) -> Result<(), MeterFault> {
@@ -216,6 +245,8 @@ impl Frames {
         let bytes = bytes.trim_ascii_start();
         match bytes.first() {
             None => Ok(()),
+            // The document is whole already, though nothing was read of it.
+            Some(_) if self.told => Err(MeterFault::Malformed),
             Some(b'[') => self.marker(bytes, answer),
             Some(_) if self.marker > 0 => self.marker(bytes, answer),
             Some(_) => self.document::<G>(bytes, answer),
@@ -239,6 +270,7 @@ impl Frames {
         self.json.feed(bytes, &mut Reading { answer: &mut *answer, grammar: PhantomData::<G> })?;
         if self.json.is_done() && !self.told {
             self.told = true;
+            self.shape.forget();
             answer.document_ended::<G>();
         }
         Ok(())

@@ -3,6 +3,8 @@
 //!
 //! It is lax where being strict costs time and tells nothing (numbers, what is skipped) and never panics.
 
+use std::ops::Range;
+
 use memchr::{memchr2, memchr3};
 
 use super::place::Place;
@@ -71,6 +73,10 @@ pub(super) struct Json {
     skipping: u8,
     /// How often that is open.
     skipped: u32,
+    /// Where the last text of a model stood in the bytes of one call, without its quotes, and how many there were in
+    /// the document.
+    text: (u32, u32),
+    texts: u8,
     /// The part of a key or short value that came so far. Empty, and without memory, but in a piece's midst.
     part: Vec<u8>,
 }
@@ -87,6 +93,8 @@ impl Json {
             places: [Place::Skip; DEPTH],
             skipping: b'{',
             skipped: 0,
+            text: (0, 0),
+            texts: 0,
             part: Vec::new(),
         }
     }
@@ -99,6 +107,7 @@ impl Json {
         self.place = Place::Root;
         self.depth = 0;
         self.arrays = 0;
+        self.texts = 0;
         if self.part.capacity() > 0 {
             self.part = Vec::new();
         }
@@ -114,6 +123,11 @@ impl Json {
     #[inline]
     pub(super) fn is_blank(&self) -> bool {
         self.state == State::Value && self.depth == 0
+    }
+
+    /// Where the only text of a model stood in the bytes of the last call, if the document came in one.
+    pub(super) fn only_text(&self) -> Option<Range<usize>> {
+        (self.texts == 1).then_some(self.text.0 as usize..self.text.1 as usize)
     }
 
     /// Bytes that are held, being part of something that is not whole.
@@ -232,6 +246,10 @@ impl Json {
         } else if !self.told && !piece.is_empty() && self.place != Place::Skip {
             self.told = true;
             reader.filled(self.place);
+            if self.place.is_text_of_the_model() {
+                self.text = (at as u32, (at + piece.len()) as u32);
+                self.texts = self.texts.saturating_add(1);
+            }
         }
         match end {
             Some(end) => self.member_ended(bytes, end + 1),
@@ -367,7 +385,7 @@ impl Json {
 
 /// Where the string that began before `at` ends: its closing quote. `None`: not in these bytes.
 #[inline]
-fn quote(bytes: &[u8], mut at: usize, escaped: &mut bool) -> Option<usize> {
+pub(super) fn quote(bytes: &[u8], mut at: usize, escaped: &mut bool) -> Option<usize> {
     if std::mem::take(escaped) {
         at += 1;
     }

@@ -248,7 +248,8 @@ fn form(content_type: Option<&[u8]>, asked_stream: bool) -> Form {
         | b"application/ndjson"
         | b"application/jsonl"
         | b"application/stream+json" => Form::Lines,
-        b"application/json" => Form::Whole,
+        // Some servers call their streams so, too.
+        b"application/json" => Form::Unknown { lines: false },
         _ => Form::Unknown { lines: asked_stream },
     }
 }

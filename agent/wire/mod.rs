@@ -12,6 +12,7 @@ mod paths;
 mod place;
 mod request;
 mod scalars;
+mod shape;
 mod tally;
 mod unpack;
 mod words;

@@ -109,6 +109,12 @@ pub(super) enum Place {
 }
 
 impl Place {
+    /// Whether a string there is text that the model generated.
+    #[inline]
+    pub(super) fn is_text_of_the_model(self) -> bool {
+        self >= Place::Answer && self <= Place::Piece
+    }
+
     /// Whether the text of a string there is asked for.
     #[inline]
     pub(super) fn takes_text(self) -> bool {

@@ -89,6 +89,23 @@ proptest! {
     }
 
     #[test]
+    fn chunks_that_are_nearly_alike_read_alike_however_they_are_split(
+        dialect in prop::sample::select(&Dialect::ALL[..]),
+        chunks in prop::collection::vec((0..4_usize, "[a\\\\\"]{0,3}", 0..3_u8), 1..12),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+    ) {
+        let body: String = chunks.iter().map(|(shape, text, count)| match shape {
+            0 => format!("data: {{\"id\":\"1\",\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}],\"usage\":{{\"completion_tokens\":{count}}}}}\n\n"),
+            1 => format!("data: {{\"id\":\"1\",\"choices\":[{{\"delta\":{{\"reasoning\":\"{text}\"}}}}]}}\n\n"),
+            2 => format!("event: message.delta\ndata:{{\"delta\":{{\"text\":\"{text}\"}},\"content\":\"{text}\"}}\n\n"),
+            _ => format!("data: {{\"response\":\"{text}\",\"eval_count\":{count}}}\n\n"),
+        }).collect();
+        let kind = KINDS[0];
+        let whole = read(dialect, kind, body.as_bytes(), &[], Close::Whole);
+        prop_assert_eq!(read(dialect, kind, body.as_bytes(), &cuts, Close::Whole), whole);
+    }
+
+    #[test]
     fn a_recorded_stream_with_a_few_bytes_changed_reads_alike_however_it_is_split(
         stream in prop::sample::select(&STREAMS[..]),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),

@@ -236,6 +236,8 @@ fn an_answer_that_does_not_say_its_type_is_known_by_its_first_byte() {
     assert_eq!((seen.end, seen.streamed), (opsagent::sample::End::Complete, Some(true)));
     let seen = whole(Dialect::OllamaChat, "{\"stream\":false}", 200, "text/plain", "\n{\n\"done\":true\n}\n");
     assert_eq!((seen.end, seen.streamed), (opsagent::sample::End::Complete, Some(false)));
-    let seen = whole(Dialect::OpenaiChat, "{}", 200, "", &chunk("a"));
-    assert_eq!(seen.streamed, Some(true));
+    for kind in ["", "text/plain", "application/json"] {
+        let seen = whole(Dialect::OpenaiChat, "{}", 200, kind, &chunk("a"));
+        assert_eq!((seen.streamed, seen.time_to_first_token), (Some(true), millis(20)), "{kind}");
+    }
 }

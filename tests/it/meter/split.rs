@@ -83,3 +83,33 @@ fn a_stream_that_is_cut_anywhere_before_its_end_is_not_complete() {
         }
     }
 }
+
+#[test]
+fn chunks_that_are_alike_read_as_those_that_are_not() {
+    let text = |text: &str, usage: u32| {
+        format!(
+            "data: {{\"id\":\"1\",\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}],\"usage\":{{\"prompt_tokens\":1,\"completion_tokens\":{usage}}}}}\n\n"
+        )
+    };
+    let usage = "data: {\"id\":\"1\",\"choices\":[],\"usage\":{\"completion_tokens\":9}}\n\n".to_owned();
+    let twice = |line: String| line.replace("\n\n", "\n") + &line;
+    for body in [
+        // The last count is the one that holds, also when an earlier chunk comes again.
+        text("a", 5) + &text("b", 5) + &usage + &text("c", 5),
+        text("a", 5) + &text("b", 6) + &text("c", 5) + &text("", 5) + &text("d", 5),
+        text("a", 5) + &text("b\\", 5) + &text("c", 5),
+        // Two documents in one event are none.
+        text("a", 5) + &twice(text("b", 5)),
+        text("a", 5) + "event: error\n" + &text("b", 5),
+        text("a", 5) + "event: message.delta\n" + &text("b", 5) + &text("c", 5),
+    ] {
+        for dialect in [opsagent::sample::Dialect::OpenaiChat, opsagent::sample::Dialect::LmStudioChat] {
+            let read = |size: usize| {
+                let pieces: Vec<&[u8]> = body.as_bytes().chunks(size).collect();
+                timeless(super::closed(dialect, "{}", 200, "text/event-stream", &pieces, Close::Whole))
+            };
+            // Byte by byte no line is whole, so none is taken for another.
+            assert_eq!(read(1), read(body.len()), "{body}");
+        }
+    }
+}
