@@ -15,14 +15,14 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// So many pieces came together, `visible` if one of them had text for the reader. They share one instant: they
-    /// were one read. Gives whether one of them was the first of all.
+    /// So many pieces came together, `visible` if one of them had text for the reader. What shares an instant was one
+    /// read, and has no gaps within. Gives whether one of them was the first of all.
     pub(super) fn pieces(&mut self, pieces: u32, visible: bool, now: Instant) -> bool {
         if pieces == 0 {
             return false;
         }
         let first = self.first.is_none();
-        if let Some(last) = self.last {
+        if let Some(last) = self.last.filter(|last| *last != now) {
             self.gaps.add(now.saturating_duration_since(last));
         }
         self.pieces += u64::from(pieces);

@@ -130,10 +130,5 @@ pub const STREAMS: [(Dialect, &str); 16] = [
     (Dialect::AnthropicMessages, "ollama/0.34.0/v1-messages-stream.http"),
 ];
 
-/// What is equal however an answer is cut into reads: all but how many reads there were.
-pub fn timeless(generation: Generation) -> Generation {
-    Generation { gaps: opsagent::sample::Gaps::default(), ..generation }
-}
-
 /// A break that a carrier saw.
 pub const RESET: Close = Close::Broken(Failure::Reset);

@@ -4,7 +4,7 @@ use opsagent::sample::{Dialect, Generation};
 use opsagent::wire::Close;
 use proptest::prelude::*;
 
-use super::{STREAMS, closed, recording, timeless};
+use super::{STREAMS, closed, recording};
 
 const KINDS: [&str; 4] = ["text/event-stream", "application/x-ndjson", "application/json", ""];
 
@@ -70,7 +70,7 @@ fn read(dialect: Dialect, kind: &str, body: &[u8], cuts: &[prop::sample::Index],
         pieces.push(&body[from..end]);
         from = end;
     }
-    timeless(closed(dialect, "{}", 200, kind, &pieces, close))
+    closed(dialect, "{}", 200, kind, &pieces, close)
 }
 
 proptest! {

@@ -5,7 +5,7 @@ use compression_codecs::{DeflateEncoder, EncodeV2, GzipEncoder, ZlibEncoder, Zst
 use opsagent::sample::{Dialect, End, MeterFault};
 use opsagent::wire::Close;
 
-use super::{Bench, Recording, recording, timeless};
+use super::{Bench, Recording, recording};
 use crate::support::fixture;
 
 fn chat() -> Recording {
@@ -50,29 +50,29 @@ fn read(encoding: &str, pieces: &[&[u8]]) -> opsagent::sample::Generation {
 #[test]
 fn a_compressed_stream_is_read_as_it_comes_and_however_it_is_split() {
     let plain = chat();
-    let expected = timeless(plain.whole());
+    let expected = plain.whole();
     for (encoding, pieces) in all(&plain.body) {
         let mut bench = Bench::sent(Dialect::OpenaiChat, "{}");
         bench.encoded_head(10, 200, "text/event-stream", Some(encoding));
         // The first event has the role alone; each of the following twelve is a token.
         let seen: Vec<u32> = pieces.iter().map(|piece| bench.body(20, piece).pieces).collect();
         assert_eq!(seen[..14], [0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0], "{encoding}");
-        assert_eq!(timeless(bench.finish(30, Close::Whole)), expected, "{encoding}");
+        assert_eq!(bench.finish(30, Close::Whole), expected, "{encoding}");
         let whole = pieces.concat();
         for size in [1, 2, 3, 7, 100, whole.len()] {
             let pieces: Vec<&[u8]> = whole.chunks(size).collect();
-            assert_eq!(timeless(read(encoding, &pieces)), expected, "{encoding} by {size}");
+            assert_eq!(read(encoding, &pieces), expected, "{encoding} by {size}");
         }
     }
 }
 
 #[test]
 fn brotli_is_read_as_it_comes() {
-    let expected = timeless(chat().whole());
+    let expected = chat().whole();
     let body = fixture::bytes("packed/chat-stream-usage.br");
     for size in [1, 5, 64, body.len()] {
         let pieces: Vec<&[u8]> = body.chunks(size).collect();
-        assert_eq!(timeless(read("br", &pieces)), expected, "by {size}");
+        assert_eq!(read("br", &pieces), expected, "by {size}");
     }
     // It was flushed after each event: half of it holds some tokens.
     let mut bench = Bench::sent(Dialect::OpenaiChat, "{}");
@@ -95,7 +95,7 @@ fn what_cannot_be_decoded_ends_the_measurement_and_says_why() {
         assert_eq!((seen.fault, seen.end, seen.status), (fault, End::Complete, Some(200)), "{encoding}");
     }
     for encoding in ["identity", "", " Identity "] {
-        assert_eq!(timeless(read(encoding, &[&chat().body])), timeless(chat().whole()), "{encoding}");
+        assert_eq!(read(encoding, &[&chat().body]), chat().whole(), "{encoding}");
     }
 }
 

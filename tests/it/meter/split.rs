@@ -3,7 +3,7 @@
 use opsagent::sample::End;
 use opsagent::wire::Close;
 
-use super::{Recording, STREAMS, recording, timeless};
+use super::{Recording, STREAMS, recording};
 
 /// The ways in which lines may end: a stream of events may have all three, lines of JSON the first two.
 fn endings(recording: &Recording) -> Vec<Vec<u8>> {
@@ -21,11 +21,11 @@ fn endings(recording: &Recording) -> Vec<Vec<u8>> {
 fn recorded_streams_read_alike_split_at_every_byte() {
     for (dialect, path) in STREAMS {
         let recording = recording(dialect, path);
-        let expected = timeless(recording.whole());
+        let expected = recording.whole();
         let body = &recording.body;
         for at in 0..=body.len() {
             let (first, second) = body.split_at(at);
-            let seen = timeless(recording.read(&[first, second], Close::Whole));
+            let seen = recording.read(&[first, second], Close::Whole);
             assert_eq!(seen, expected, "{path} split at {at}");
         }
     }
@@ -35,11 +35,11 @@ fn recorded_streams_read_alike_split_at_every_byte() {
 fn recorded_streams_read_alike_with_every_line_ending_in_pieces_of_every_size() {
     for (dialect, path) in STREAMS {
         let recording = recording(dialect, path);
-        let expected = timeless(recording.whole());
+        let expected = recording.whole();
         for body in endings(&recording) {
             for size in 1..=80 {
                 let pieces: Vec<&[u8]> = body.chunks(size).collect();
-                assert_eq!(timeless(recording.read(&pieces, Close::Whole)), expected, "{path} by {size}");
+                assert_eq!(recording.read(&pieces, Close::Whole), expected, "{path} by {size}");
             }
         }
     }
@@ -55,8 +55,8 @@ fn an_event_in_several_data_lines_is_one_document() {
         let text = String::from_utf8(recording.body.clone()).unwrap();
         let body = text.replace(",\"", ",\ndata: \"");
         assert_ne!(body, text);
-        let seen = timeless(recording.read(&[body.as_bytes()], Close::Whole));
-        assert_eq!(seen, timeless(recording.whole()), "{path}");
+        let seen = recording.read(&[body.as_bytes()], Close::Whole);
+        assert_eq!(seen, recording.whole(), "{path}");
     }
 }
 
@@ -106,7 +106,7 @@ fn chunks_that_are_alike_read_as_those_that_are_not() {
         for dialect in [opsagent::sample::Dialect::OpenaiChat, opsagent::sample::Dialect::LmStudioChat] {
             let read = |size: usize| {
                 let pieces: Vec<&[u8]> = body.as_bytes().chunks(size).collect();
-                timeless(super::closed(dialect, "{}", 200, "text/event-stream", &pieces, Close::Whole))
+                super::closed(dialect, "{}", 200, "text/event-stream", &pieces, Close::Whole)
             };
             // Byte by byte no line is whole, so none is taken for another.
             assert_eq!(read(1), read(body.len()), "{body}");
