@@ -12,6 +12,7 @@ mod paths;
 mod place;
 mod request;
 mod scalars;
+pub mod server_log;
 mod shape;
 mod tally;
 mod unpack;
