@@ -1,5 +1,14 @@
-//! Logs of others: where they are, and how they are followed.
+//! Logs of others: where they are, and how they are followed. A log is asked on a beat and never waited for.
 
+mod follow;
+mod journal;
+mod lines;
 mod place;
+mod position;
+mod tail;
 
+pub use follow::{Follower, Look};
+pub use journal::{Entry, Journal, cannot_start};
 pub use place::LogPlace;
+pub use position::{Position, Positions};
+pub use tail::{From, Mark, Tail, cannot_read};

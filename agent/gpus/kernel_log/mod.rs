@@ -12,14 +12,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::logs::{Journal, cannot_read, cannot_start};
 use crate::sample::{HangEvent, XidEvent};
 
 mod clocks;
 mod file;
 mod hang;
-mod journal;
 mod kmsg;
-mod lines;
 mod nvidia;
 mod plain;
 mod record;
@@ -27,18 +26,27 @@ mod story;
 
 use clocks::Clocks;
 use file::LogFile;
-use journal::Journal;
 use kmsg::Kmsg;
 use story::{Event, Story};
 
 /// Lines that are read in one go. A kernel that writes more is read on the next beat.
 const MOST_LINES: usize = 8192;
 
+/// The same in bytes.
+const MOST_BYTES: usize = 16 << 20;
+
 /// The kernel's own.
 const DEVICE: &str = "/dev/kmsg";
 
 /// After so many failed beats in a row, each of which doubles the wait, it is not doubled again.
 const MOST_DOUBLINGS: u32 = 6;
+
+/// What of the journal is the kernel's, from the last boot on.
+const SELECT: [&str; 3] = ["--dmesg", "--boot", "--no-tail"];
+
+/// Why the journal may have nothing to show. It says nothing of what it may not.
+const SILENT: &str = "journalctl shows no line of the kernel: is a journal kept here, and is the agent's user in the \
+                      group systemd-journal?";
 
 /// Takes a message, its time, and whether it was there before the agent.
 type Hear<'a> = dyn FnMut(&str, Timestamp, bool) + 'a;
@@ -96,6 +104,15 @@ struct Resume {
     cursor: Option<String>,
     /// A file was open before, and read so far.
     file: Option<file::Point>,
+}
+
+impl Place {
+    fn path(&self) -> &Path {
+        match self {
+            Place::Auto(_) => Path::new(DEVICE),
+            Place::At(path) => path,
+        }
+    }
 }
 
 impl KernelLog {
@@ -163,9 +180,19 @@ impl KernelLog {
                 .map(|lost| heard.lost = lost)
                 .map_err(|error| error.to_string()),
             Open::File(file) => {
-                file.drain(&clocks, self.started, &mut hear).map_err(|error| cannot_read(&self.place, &error))
+                let path = self.place.path();
+                file.drain(&clocks, self.started, &mut hear).map_err(|error| cannot_read(path, &error))
             }
-            Open::Journal(journal) => journal.drain(self.started, &mut hear),
+            Open::Journal(journal) => {
+                let mut count = 0;
+                let read = journal.read(MOST_BYTES, &mut |entry| {
+                    count += 1;
+                    let at = entry.at;
+                    hear(&record::text(entry), at, at < self.started);
+                    count >= MOST_LINES
+                });
+                read.map(drop)
+            }
         };
         self.resume.note(open);
         if done.is_err() {
@@ -201,14 +228,14 @@ fn open(place: &Place, resume: &Resume) -> Result<Open, String> {
             let device = std::fs::metadata(path).is_ok_and(|about| is_device(&about));
             let file = || match resume.file {
                 Some(point) => LogFile::resume(path, point),
-                None => LogFile::open(path, true),
+                None => LogFile::open(path),
             };
             let opened = if device { kmsg(path) } else { file().map(Open::File) };
-            opened.map_err(|error| cannot_read(place, &error))
+            opened.map_err(|error| cannot_read(path, &error))
         }
         Place::Auto(program) => kmsg(Path::new(DEVICE)).or_else(|denied| {
-            let journal = Journal::start(program, resume.cursor.clone());
-            journal.map(Open::Journal).map_err(|error| neither(&denied, &journal::cannot_start(&error)))
+            let journal = journal(program, resume.cursor.clone());
+            journal.map(Open::Journal).map_err(|error| neither(&denied, &cannot_start(&error)))
         }),
     }
 }
@@ -217,15 +244,8 @@ fn is_device(about: &std::fs::Metadata) -> bool {
     std::os::unix::fs::FileTypeExt::is_char_device(&about.file_type())
 }
 
-fn cannot_read(place: &Place, error: &io::Error) -> String {
-    let then = match (error.kind(), place) {
-        (ErrorKind::PermissionDenied, Place::At(path)) if path.starts_with("/var/log") => {
-            ": add the agent's user to the group that may read it, often adm"
-        }
-        (ErrorKind::PermissionDenied, _) => ": may the agent's user read it?",
-        _ => "",
-    };
-    format!("{error}{then}")
+fn journal(program: &str, cursor: Option<String>) -> io::Result<Journal> {
+    Journal::start(program, &SELECT, cursor, SILENT.into())
 }
 
 /// Why neither way is open.

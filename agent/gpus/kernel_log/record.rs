@@ -1,8 +1,8 @@
-//! One record of the kernel's log as `/dev/kmsg` and as `journalctl` give it. Pure.
+//! One record of the kernel's log as `/dev/kmsg` gives it, and what one of the journal says. Pure.
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use crate::logs::Entry;
 
 /// A record of `/dev/kmsg`: `4,1234,5678901,-;text`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,51 +40,19 @@ fn unescape(text: &[u8]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A line of `journalctl --output=json`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
-    /// When the journal got it.
-    pub(super) at: Timestamp,
-    /// Where to go on from.
-    pub(super) cursor: String,
-    /// What it says; may have several lines.
-    pub(super) text: String,
-}
-
-/// Reads an entry. A message that is no UTF-8 stands there as an array of bytes.
-pub(super) fn entry(line: &[u8]) -> Option<Entry> {
-    #[derive(serde::Deserialize)]
-    struct Raw {
-        #[serde(rename = "__REALTIME_TIMESTAMP")]
-        at: String,
-        #[serde(rename = "__CURSOR")]
-        cursor: String,
-        #[serde(rename = "MESSAGE")]
-        message: Message,
-        #[serde(rename = "SYSLOG_IDENTIFIER")]
-        who: Option<String>,
+/// What an entry of the journal says. What a program wrote to the kernel's log, as one does to try an alert, has its
+/// first word taken off there.
+pub(super) fn text(entry: Entry) -> String {
+    match entry.who.as_deref() {
+        None | Some("kernel") => entry.text,
+        Some(who) => format!("{who}: {}", entry.text),
     }
-    #[derive(serde::Deserialize)]
-    #[serde(untagged)]
-    enum Message {
-        Text(String),
-        Bytes(Vec<u8>),
-    }
-    let raw: Raw = serde_json::from_slice(line).ok()?;
-    let text = match raw.message {
-        Message::Text(text) => text,
-        Message::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-    };
-    // What a program wrote to the kernel's log, as one does to try an alert, has its first word taken off.
-    let text = match raw.who.as_deref() {
-        None | Some("kernel") => text,
-        Some(who) => format!("{who}: {text}"),
-    };
-    Some(Entry { at: Timestamp::from_microsecond(raw.at.parse().ok()?).ok()?, cursor: raw.cursor, text })
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     #[test]
@@ -99,30 +67,20 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_of_the_journal_is_read_and_its_bytes_too() {
-        let line = |message: &str| {
-            format!(
-                "{{\"__CURSOR\":\"s=1;i=2\",\"__REALTIME_TIMESTAMP\":\"1795348740000000\",\"_BOOT_ID\":\"x\",\"MESSAGE\":{message}}}"
-            )
+    fn an_entry_of_the_journal_says_who_wrote_it() {
+        let by = |who: Option<&str>| {
+            text(Entry { at: Timestamp::UNIX_EPOCH, who: who.map(str::to_owned), text: "x".into() })
         };
-        let told = entry(line("\"a\\nb\"").as_bytes()).unwrap();
-        assert_eq!((told.text.as_str(), told.cursor.as_str()), ("a\nb", "s=1;i=2"));
-        assert_eq!(told.at.as_second(), 1_795_348_740);
-        assert_eq!(entry(line("[78,86,255]").as_bytes()).unwrap().text, "NV\u{fffd}");
-        let by = |who: &str| {
-            entry(line(&format!("\"x\",\"SYSLOG_IDENTIFIER\":\"{who}\"")).as_bytes()).unwrap().text
-        };
-        assert_eq!((by("kernel"), by("NVRM")), ("x".into(), "NVRM: x".into()));
-        for bad in ["null", "7", "[300]"] {
-            assert_eq!(entry(line(bad).as_bytes()), None);
-        }
+        assert_eq!(
+            (by(None), by(Some("kernel")), by(Some("NVRM"))),
+            ("x".into(), "x".into(), "NVRM: x".into())
+        );
     }
 
     proptest::proptest! {
         #[test]
         fn any_bytes_give_an_answer(bytes: Vec<u8>, text in "\\PC*") {
             record(&bytes);
-            entry(&bytes);
             let record = record(format!("4,1,2,-;{text}").as_bytes()).unwrap();
             proptest::prop_assert!(record.text.len() <= text.len());
         }

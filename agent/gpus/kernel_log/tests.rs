@@ -146,7 +146,7 @@ fn program(folder: &Path, script: &str) -> String {
 /// Listens to the journal alone, as where the device is denied.
 fn journal(program: &str, started: Timestamp) -> KernelLog {
     let mut log = KernelLog::new(Place::Auto(program.into()), started);
-    log.open = Some(Open::Journal(Journal::start(program, None).unwrap()));
+    log.open = Some(Open::Journal(super::journal(program, None).unwrap()));
     log
 }
 
@@ -192,7 +192,7 @@ fn a_journal_that_ends_is_gone_on_with_from_where_it_was() {
     assert!(log.open.is_none());
     let again = format!("echo \"$@\" > {}/args\nexec sleep 60\n", folder.path().display());
     let again = program(folder.path(), &again);
-    log.open = Some(Open::Journal(Journal::start(&again, log.resume.cursor.clone()).unwrap()));
+    log.open = Some(Open::Journal(super::journal(&again, log.resume.cursor.clone()).unwrap()));
     until(&mut log, |_| folder.path().join("args").metadata().is_ok_and(|args| args.len() > 0));
     assert!(fs::read_to_string(folder.path().join("args")).unwrap().contains("--after-cursor=c1"));
 }
@@ -229,7 +229,7 @@ fn one_that_is_started_again_and_again_without_a_line_is_tried_less_and_less_oft
     let ends = program(folder.path(), "exit 1\n");
     let mut pauses = vec![log.skip];
     for _ in 0..3 {
-        log.open = Some(Open::Journal(Journal::start(&ends, log.resume.cursor.clone()).unwrap()));
+        log.open = Some(Open::Journal(super::journal(&ends, log.resume.cursor.clone()).unwrap()));
         while log.open.is_some() {
             log.skip = 0;
             let heard = log.hear();
@@ -240,15 +240,14 @@ fn one_that_is_started_again_and_again_without_a_line_is_tried_less_and_less_oft
     }
     assert_eq!(pauses, [0, 1, 3, 7]);
     let stays = program(folder.path(), "exec sleep 60\n");
-    log.open = Some(Open::Journal(Journal::start(&stays, log.resume.cursor.clone()).unwrap()));
+    log.open = Some(Open::Journal(super::journal(&stays, log.resume.cursor.clone()).unwrap()));
     until(&mut log, |heard| heard.error.is_none() && !heard.pending);
 }
 
 #[test]
 fn where_neither_way_is_open_both_reasons_are_told() {
     let denied = io::Error::from(ErrorKind::PermissionDenied);
-    let missing =
-        Journal::start("/nonexistent/journalctl", None).err().map(|error| journal::cannot_start(&error));
+    let missing = super::journal("/nonexistent/journalctl", None).err().map(|error| cannot_start(&error));
     let said = neither(&denied, &missing.unwrap());
     assert_eq!(said, "not permitted: it needs the capability CAP_SYSLOG; and there is no journalctl here");
     assert!(neither(&io::Error::from(ErrorKind::NotFound), "x").contains("container"));

@@ -95,7 +95,7 @@ impl ServerLog {
     /// What ended, as far as that is certain by now. To be called after each look at the log, each second or so.
     pub fn settle(&mut self, now: Instant) -> Vec<Generation> {
         let pairs = join::pairs(&mut self.requests, &mut self.answers, now);
-        self.ended.extend(pairs.into_iter().map(|(request, waiting)| joined(&request, waiting.answer)));
+        self.ended.extend(pairs.into_iter().map(|(request, waiting)| joined(&request, &waiting.answer)));
         self.give_up_requests(now);
         self.give_up_answers(now);
         std::mem::take(&mut self.ended)
@@ -221,7 +221,7 @@ impl ServerLog {
 }
 
 /// A request and its task.
-fn joined(request: &Request, answer: Answer) -> Generation {
+fn joined(request: &Request, answer: &Answer) -> Generation {
     let access = request.access;
     let end = end(request, answer.end);
     let mut generation = Generation { end, ..Generation::new(access.dialect, end, access.latency) };
@@ -238,19 +238,18 @@ fn joined(request: &Request, answer: Answer) -> Generation {
 fn told(dialect: Dialect, waiting: Waiting) -> Generation {
     let Waiting { answer, model } = waiting;
     let Answer { end, took, tokens, told, truncated, .. } = answer;
-    Generation { model, tokens, told, truncated, ..Generation::new(dialect, end, took) }
+    Generation { model, truncated, tokens, told, ..Generation::new(dialect, end, took) }
 }
 
 /// How a request ended whose task ended so. An answer's status is sent before its end is known.
 fn end(request: &Request, task: End) -> End {
     let access = request.access;
     match task {
-        End::Failed(Failure::ContextExceeded) => task,
+        End::Failed(Failure::ContextExceeded) | End::Cancelled(_) => task,
         End::Failed(_) if access.status >= 400 => access.end(),
         // Ollama's own API tells an error in the stream; the others end without their sign of the end.
         End::Failed(_) if is_native(access.dialect) => End::Failed(Failure::StreamError),
         End::Failed(_) => End::Failed(Failure::CutShort),
-        End::Cancelled(_) => task,
         End::Complete => access.end(),
     }
 }

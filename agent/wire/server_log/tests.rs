@@ -28,7 +28,7 @@ struct Reading {
 
 impl Reading {
     fn new() -> Reading {
-        Reading { log: ServerLog::default(), now: Instant::now(), ended: Vec::new() }
+        Reading { log: ServerLog::default(), now: tokio::time::Instant::now().into_std(), ended: Vec::new() }
     }
 
     fn lines<'a>(&mut self, lines: impl IntoIterator<Item = &'a str>) {
@@ -267,7 +267,7 @@ fn a_model_is_named_only_where_one_alone_was_loaded() {
         reading.now += Duration::from_secs(60);
         let loaded = age.map(|age| Loaded {
             models: loaded.iter().map(ToString::to_string).collect(),
-            at: reading.now - Duration::from_secs(age),
+            at: reading.now.checked_sub(Duration::from_secs(age)).unwrap(),
         });
         reading.log.knows(None, loaded);
         reading.log.hear(answer.as_bytes(), reading.now, live);

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read};
 
-/// The longest line that is kept; the kernel's own are far shorter. Of a longer one nothing is told.
+/// The longest line that is kept; those that tell anything are far shorter. Of a longer one nothing is told.
 const LONGEST: usize = 64 << 10;
 
 /// One read.
@@ -10,7 +10,7 @@ const PIECE: usize = 16 << 10;
 
 /// What was read and is no whole line yet.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     held: Vec<u8>,
     /// The line is too long: the rest of it is passed over.
     too_long: bool,
@@ -18,17 +18,22 @@ pub(super) struct Lines {
 
 impl Lines {
     /// Begins in the midst of a file: what comes up to the first newline is no whole line.
-    pub(super) fn within() -> Lines {
+    pub(crate) fn within() -> Lines {
         Lines { held: Vec::new(), too_long: true }
     }
 
     /// How many bytes were read of a line that is not whole yet.
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.held.len()
     }
 
+    /// Whether the rest of a line is being passed over.
+    pub(crate) fn is_within(&self) -> bool {
+        self.too_long
+    }
+
     /// Reads one piece and gives the lines that are whole by it. `None`: there is nothing now.
-    pub(super) fn read(
+    pub(crate) fn read(
         &mut self,
         from: &mut impl Read,
         mut hear: impl FnMut(&[u8]),
