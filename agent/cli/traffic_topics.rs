@@ -18,7 +18,7 @@ pub(super) struct Failed {
 }
 
 /// What is measured, each with the place that it is measured at.
-pub(super) static MATTERS: [Matter; 11] = [
+pub(super) static MATTERS: [Matter; 12] = [
     Matter {
         name: "tap",
         is: "A proxy in front of one server, which measures what its clients get. It changes no byte of what passes \
@@ -32,6 +32,24 @@ pub(super) static MATTERS: [Matter; 11] = [
                otherwise. The way round it is one step: point the clients at the server's own address again. \
                Without a tap, log = tells requests and speeds where the server logs them.",
         series: "opsagent_requests_total, opsagent_tap_connections, opsagent_tap_added_seconds",
+    },
+    Matter {
+        name: "log",
+        is: "The server's own log, which tells of requests, their tokens and the server's own speeds without a tap, \
+             when each has ended (source=\"log\").",
+        how: "Off by default. log = \"journal:ollama.service\" or a path at the [[target]] turns it on. Ollama: each \
+              request by its access line, and from 0.30 on the tokens and times that its llama-server writes of each \
+              task. The two share no number: they are joined where only one can be meant, else the tokens count \
+              without their request. llama-server: each task that writes times is a request, without the time that \
+              it waited for a slot, and by its path unknown; embeddings are not told. A line names no model: it is \
+              the one that was loaded, if one alone was, else other. It begins at the log's end; a restart of the \
+              agent goes on where it was (STATE_DIRECTORY, or ~/.local/state/opsagent).",
+        does: "Read it as a server's own view. No time to first token and no gaps. An access line's status is sent \
+               first, so that an answer that breaks later says 200: it is told as failed only where the log says that \
+               its process ended. Below 0.30 there are requests and durations alone. Not in the journal? Add the \
+               agent's user to the group systemd-journal. At debug level a server writes prompts into its log: the \
+               agent keeps and passes on none of it.",
+        series: "opsagent_requests_total, opsagent_output_tokens_total, opsagent_decode_seconds_total",
     },
     Matter {
         name: "ttft",

@@ -103,7 +103,7 @@ pub struct Tap {
 }
 
 /// A log that is followed, and whose it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LogTail {
     /// The target's name.
     pub target: String,

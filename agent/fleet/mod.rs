@@ -283,6 +283,17 @@ impl Fleet {
         }
     }
 
+    /// A target's kind, by its answers, or else by its config.
+    pub fn kind(&self, target: &str) -> Option<&'static str> {
+        self.lock().targets.get(target).and_then(Entry::kind)
+    }
+
+    /// The models that the last poll of a target saw loaded, and when it was recorded. `None`: it failed, or did not
+    /// tell.
+    pub fn loaded(&self, target: &str) -> Option<(Instant, Vec<String>)> {
+        self.lock().targets.get(target).and_then(Entry::loaded)
+    }
+
     /// The targets: name, address, and kind where it is known.
     pub fn places(&self) -> Vec<(String, Url, Option<&'static str>)> {
         let known = self.lock();

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::taps::{Bound, Taps};
 use super::{Hands, Options, gpu_options, gpu_plan};
-use crate::config::Config;
+use crate::config::{Config, LogTail};
 use crate::demo;
 use crate::discover::{Discover, Known, Report};
 use crate::fleet::{ExpectedGpus, Fleet, TrafficPlan};
@@ -28,6 +28,7 @@ use crate::view::DiscoveryView;
 use crate::web::toolkit::SharedWeb;
 
 mod host;
+mod logs;
 mod reload;
 #[cfg(test)]
 mod tests;
@@ -72,6 +73,8 @@ pub(super) struct Conductor {
     /// Where the agent itself listens, its taps included: no server of a user's.
     own: Arc<ArcSwap<Vec<SocketAddr>>>,
     taps: Taps,
+    /// The logs that are followed.
+    logs: BTreeMap<LogTail, JobHandle>,
     /// Counts the requests that ended.
     settle: Option<JobHandle>,
 }
@@ -97,6 +100,7 @@ impl Conductor {
             own: Arc::new(ArcSwap::from_pointee(listen.clone())),
             listen,
             taps,
+            logs: BTreeMap::new(),
             settle: None,
         }
     }
@@ -121,6 +125,7 @@ impl Conductor {
             self.watch(target, delay).with_context(|| format!("target {}", target.name))?;
         }
         self.run_taps(bound);
+        self.follow_logs();
         self.look_for_servers();
         Ok(())
     }

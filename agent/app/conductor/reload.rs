@@ -125,6 +125,7 @@ impl Conductor {
         let host_differs = (self.config.host_every, host(&self.config)) != (new.host_every, host(&new));
         self.config = new;
         self.run_taps(bound);
+        self.follow_logs();
         self.plan_gpus();
         self.beat_found();
         if gpus_differ {

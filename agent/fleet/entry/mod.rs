@@ -96,6 +96,14 @@ impl Entry {
         self.kind.or(self.target.kind.map(|kind| kind.name))
     }
 
+    /// What the last poll saw loaded, and when.
+    pub(super) fn loaded(&self) -> Option<(Instant, Vec<String>)> {
+        let polled = self.last.as_ref()?;
+        let sample = polled.result.as_ref().ok().filter(|sample| sample.unanswered.is_empty())?;
+        let loaded = sample.models.iter().filter(|model| model.loaded == Some(true));
+        Some((polled.when, loaded.map(|model| model.name.clone()).collect()))
+    }
+
     /// The state that the last poll left it in.
     pub(super) fn state(&self) -> Option<ServerState> {
         self.state.map(|(state, _)| state)

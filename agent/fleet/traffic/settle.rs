@@ -74,7 +74,10 @@ impl Traffic {
     ) {
         refine::doubt(&mut one);
         let Model { name, cold, context } = models.place(&one, when);
-        refine::phase(&mut one, models.inventory().kind);
+        // A log says by itself who left in the queue.
+        if source != Source::Log {
+            refine::phase(&mut one, models.inventory().kind);
+        }
         refine::truncation(&mut one, context);
         let model = self.touch(target, &name, source, world);
         let ago = world.now.saturating_duration_since(when);
@@ -89,7 +92,8 @@ impl Traffic {
         }
         let mut past = Past::new(&one, cold, when);
         for (number, slo) in world.plan.slos.iter().take(MAX_SLOS).enumerate() {
-            if let Some(missed) = slo.is_for(target, model).then(|| slo.missed(&one)).flatten() {
+            let applies = slo.is_for(target, model) && !one.loose;
+            if let Some(missed) = applies.then(|| slo.missed(&one)).flatten() {
                 traffic.count_slo(target, model, &slo.name, missed);
                 past.judge(number, missed);
             }

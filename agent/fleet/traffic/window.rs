@@ -32,6 +32,8 @@ pub(super) struct Past {
     decode: Option<(u64, Duration)>,
     output: u64,
     estimated: bool,
+    /// Only its tokens and their times are told here: it is no request of its own.
+    loose: bool,
     /// Pieces of its answer that were counted as they passed. `None`: none was, since it was no stream.
     pieces: Option<u64>,
     /// A bit for each objective that it was judged by, and for each that it missed.
@@ -56,6 +58,7 @@ impl Past {
             output: one.tokens.output.unwrap_or(0),
             estimated: one.tokens.output_estimated,
             pieces: Some(one.pieces).filter(|pieces| *pieces > 0),
+            loose: one.loose,
             judged: 0,
             missed: 0,
         }
@@ -123,7 +126,7 @@ impl Window {
     /// Failures by reason, the most frequent first.
     pub(super) fn failures(&self) -> Vec<(Failure, u64)> {
         let mut failures: BTreeMap<Failure, u64> = BTreeMap::new();
-        for past in &self.past {
+        for past in self.whole() {
             if let End::Failed(reason) = past.end {
                 *failures.entry(reason).or_default() += 1;
             }
@@ -135,12 +138,12 @@ impl Window {
 
     /// Requests in it.
     pub(super) fn requests(&self) -> u64 {
-        self.past.len() as u64
+        self.whole().count() as u64
     }
 
     /// Requests that were cut by the context.
     pub(super) fn full(&self) -> u64 {
-        self.past.iter().filter(|past| past.truncated == Some(Truncation::Context)).count() as u64
+        self.whole().filter(|past| past.truncated == Some(Truncation::Context)).count() as u64
     }
 
     /// Output tokens that one piece of an answer holds, by what servers told of whole answers.
@@ -164,9 +167,14 @@ impl Window {
         recent.map(share).sum()
     }
 
+    /// Those that are requests.
+    fn whole(&self) -> impl Iterator<Item = &Past> {
+        self.past.iter().filter(|past| !past.loose)
+    }
+
     /// What it tells, in numbers.
     pub(super) fn fill(&self, view: &mut TrafficView, now: Instant) {
-        let count = |is: fn(&Past) -> bool| self.past.iter().filter(|past| is(past)).count() as u64;
+        let count = |is: fn(&Past) -> bool| self.whole().filter(|past| is(past)).count() as u64;
         view.window_seconds = now.saturating_duration_since(self.since).min(LENGTH).as_secs_f64();
         view.requests = self.requests();
         view.failures =
@@ -175,7 +183,7 @@ impl Window {
         view.truncated = count(|past| past.truncated.is_some());
         view.cold = count(|past| past.cold);
         let warm = || self.past.iter().filter(|past| !past.cold && !past.embeds);
-        let complete = |past: &&Past| past.end == End::Complete;
+        let complete = |past: &&Past| past.end == End::Complete && !past.loose;
         view.time_to_first_token = quantiles(warm().filter_map(|past| past.first_token));
         view.time_per_output_token = quantiles(warm().filter_map(|past| past.per_token));
         view.duration = quantiles(warm().filter(complete).map(|past| past.duration));
@@ -260,6 +268,21 @@ mod tests {
         window.push(past(End::Complete, now, 50, 5, Some(50)));
         let unseen = window.tokens_unseen(Duration::from_secs(10), now);
         assert!((unseen - 70.0).abs() < 1e-9, "{unseen}");
+    }
+
+    #[test]
+    fn tokens_without_a_request_are_tokens_and_no_request() {
+        let now = Instant::now();
+        let mut window = Window::new(now);
+        let mut loose = past(End::Cancelled(Phase::Decode), now, 40, 2, None);
+        loose.loose = true;
+        loose.decode = Some((39, Duration::from_secs(3)));
+        window.push(loose);
+        let mut view = TrafficView::default();
+        window.fill(&mut view, now);
+        assert_eq!((view.requests, view.cancelled, view.duration), (0, 0, None));
+        assert_eq!(view.decode_tokens_per_second, Some(13.0));
+        assert!((window.tokens_unseen(Duration::from_secs(10), now) - 40.0).abs() < 1e-9);
     }
 
     #[test]

@@ -95,6 +95,9 @@ impl Traffic {
 
     /// One generation ended, at that time; `cold`: its model had to be loaded, in what the server says it took.
     pub fn count(&self, whose: &Whose<'_>, one: &Generation, cold: bool, at: Timestamp) {
+        if one.loose {
+            return self.count_tokens(whose, one);
+        }
         self.requests_total.of(whose.with(one.dialect.name())).inc();
         match one.end {
             End::Complete => {}

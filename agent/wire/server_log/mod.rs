@@ -73,8 +73,8 @@ impl ServerLog {
         self.models.polled(loaded);
     }
 
-    /// Takes a line, read at `now`; `live`: it was just written. Says whether it was understood.
-    pub fn hear(&mut self, line: &[u8], now: Instant, live: bool) -> bool {
+    /// Takes a line, read at `now`; `live`: it was just written.
+    pub fn hear(&mut self, line: &[u8], now: Instant, live: bool) {
         self.lines += 1;
         let text = String::from_utf8_lossy(line);
         let bare = wrap::bare(&text);
@@ -86,10 +86,7 @@ impl ServerLog {
             self.notice(&notice, at, live);
         } else if let Some(line) = slots::slots(&bare.text) {
             self.task(line, at, live);
-        } else {
-            return false;
         }
-        true
     }
 
     /// What ended, as far as that is certain by now. To be called after each look at the log, each second or so.

@@ -28,7 +28,7 @@ struct Reading {
 
 impl Reading {
     fn new() -> Reading {
-        Reading { log: ServerLog::default(), now: tokio::time::Instant::now().into_std(), ended: Vec::new() }
+        Reading { log: ServerLog::default(), now: clock::start(), ended: Vec::new() }
     }
 
     fn lines<'a>(&mut self, lines: impl IntoIterator<Item = &'a str>) {
@@ -382,5 +382,13 @@ proptest::proptest! {
             reading.log.hear(&real[cut.min(real.len())..], reading.now, true);
         }
         reading.all();
+    }
+}
+
+#[cfg(test)]
+mod clock {
+    /// Any instant will do; there is no other way to have one.
+    pub(super) fn start() -> std::time::Instant {
+        tokio::time::Instant::now().into_std()
     }
 }
