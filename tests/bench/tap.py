@@ -35,7 +35,6 @@ PHASES = {
     "saturated": ["streams", "-streams", "64", "-tokens", "1000", "-gap", "0", "-seconds", "3"],
     "short": ["short", "-streams", "64", "-seconds", "3"],
     "short_new": ["short", "-streams", "64", "-fresh", "-seconds", "3"],
-    "short_get": ["short", "-streams", "64", "-get", "-seconds", "3"],
 }
 PROBED = ["first_1", "first_64", "first_512"]
 # LiteLLM takes seconds for what the others do in a millisecond, so it gets one round of its own, in which what

@@ -75,64 +75,53 @@ def count(number):
 NAMES = ["direct", "nginx", "opsagent", "LiteLLM"]
 
 
-def row(title, cell, compare=None, less=True):
-    """A line: a cell for each; and whether opsagent is as good as nginx, by `compare`."""
-    cells = [cell(name) for name in NAMES]
-    verdict = ""
-    if compare:
-        ours, peer = compare("opsagent"), compare("nginx")
-        if ours is not None and peer:
-            ratio = ours / peer if less else peer / ours
-            verdict = f"met: {ratio:.2f}" if ratio <= 1 else f"**{ratio:.2f}**"
-    print(f"| {title} | {' | '.join(cells)} | {verdict} |")
+def better(ours, peer, less):
+    """By how much opsagent is better than nginx: above 1 it is, below it is not."""
+    if not ours or not peer:
+        return ""
+    ratio = peer / ours if less else ours / peer
+    return f"{ratio:.2f}" if ratio >= 0.995 else f"**{ratio:.2f}**"
+
+
+def row(title, of, text, less=True, compared=True, least=lambda name: False):
+    """A line: for each proxy one value, or a tuple of them; `text` writes one."""
+    cells, values = [], {}
+    for name in NAMES:
+        values[name] = value = of(name) if isinstance(of(name), tuple) else (of(name),)
+        told = "" if None in value else " / ".join(text(one) for one in value)
+        cells.append("≥ " + told if told and least(name) else told)
+    pairs = zip(values["opsagent"], values["nginx"])
+    verdict = " / ".join(better(ours, peer, less) for ours, peer in pairs) if compared else ""
+    print(f"| {title} | {' | '.join(cells)} | {verdict.strip(' /')} |")
 
 
 def show(raw):
     about, results = raw["about"], Results(raw)
     print(f"Measured on {about['machine']}. nginx {about['nginx']}, LiteLLM {about.get('litellm', 'not run')}; medians of "
           f"{about['rounds']} rounds. Proxies on core {about['cores'][0]}, server and client on {about['cores'][1]}.\n")
-    print(f"| | {' | '.join(NAMES)} | to nginx |\n|{' --- |' * (len(NAMES) + 2)}")
-
-    def pair(of, phase):
-        def cell(name):
-            values = [of(name, phase, quantile) for quantile in ("p50", "p99")]
-            if None in values:
-                return ""
-            least = "≥ " if results.unserved(name, phase) else ""
-            return least + " / ".join(time(value) for value in values)
-        return cell
-
-    def one(of, text):
-        def cell(name):
-            value = of(name)
-            return "" if value is None else text(value)
-        return cell
-
+    print(f"| | {' | '.join(NAMES)} | better than nginx by |\n|{' --- |' * (len(NAMES) + 2)}")
     for streams in (1, 64, 512):
         phase = f"first_{streams}"
-        for quantile in ("p50", "p99"):
-            added = lambda name: results.added(name, phase, quantile)
-            cell = one(added, time)
-            row(f"added to first token, {streams} stream{'s' * (streams > 1)}, {quantile}",
-                lambda name: ("≥ " if results.unserved(name, phase) and cell(name) else "") + cell(name), added)
-    paced = lambda name: results.chunks_per_cpu(name, "paced")
-    row("64 streams × 100 chunks/s: chunks a CPU second", one(paced, count), paced, less=False)
-    row("the same: server's write to client's read, p50 / p99", pair(results.delay, "paced"))
-    row("the same: chunks that came with the one before", one(lambda name: results.joined(name, "paced"), lambda part: f"{part * 100:.2f} %"))
-    full = lambda name: results.chunks_per_cpu(name, "saturated")
-    row("saturated, 64 streams: chunks a CPU second", one(full, count), full, less=False)
-    row("the same: chunks/s", one(lambda name: results.rate(name, "saturated", "chunks"), count),
-        lambda name: results.rate(name, "saturated", "chunks"), less=False)
-    for phase, title in (("short", "short completions, kept connections"), ("short_new", "short completions, a connection each"),
-                         ("short_get", "GET of a list, kept connections")):
-        rate = lambda name: results.rate(name, phase, "requests")
-        each = lambda name: results.cpu_each(name, phase)
-        row(f"{title}: requests/s", one(rate, count), rate, less=False)
-        row("the same: CPU each", one(each, time), each)
-    row("RSS without streams", one(lambda name: results.memory.get(name, {}).get("0"), lambda kib: f"{kib / 1024:.1f} MiB"))
+        row(f"added to the first token, {streams} stream{'s' * (streams > 1)}, p50 / p99",
+            lambda name: (results.added(name, phase, "p50"), results.added(name, phase, "p99")), time,
+            least=lambda name: results.unserved(name, phase))
+    row("64 streams × 100 chunks/s: chunks a CPU second", lambda name: results.chunks_per_cpu(name, "paced"), count,
+        less=False)
+    row("the same: from the server's write to the client's read, p50 / p99",
+        lambda name: (results.delay(name, "paced", "p50"), results.delay(name, "paced", "p99")), time)
+    row("the same: chunks that came together with the one before", lambda name: results.joined(name, "paced"),
+        lambda part: f"{part * 100:.2f} %", compared=False)
+    row("saturated, 64 streams: chunks a CPU second", lambda name: results.chunks_per_cpu(name, "saturated"), count,
+        less=False)
+    row("the same: chunks a second", lambda name: results.rate(name, "saturated", "chunks"), count, less=False)
+    for phase, title in (("short", "short completions, kept connections"), ("short_new", "a connection for each")):
+        row(f"{title}: requests a second", lambda name: results.rate(name, phase, "requests"), count, less=False)
+        row("the same: CPU time a request", lambda name: results.cpu_each(name, phase), time)
+    row("memory without streams (RSS)", lambda name: results.memory.get(name, {}).get("0"),
+        lambda kib: f"{kib / 1024:.1f} MiB")
     for streams in sorted({n for name in NAMES for n in results.idle(name)}, key=int):
-        stream = lambda name: results.a_stream(name, streams)
-        row(f"memory a stream, {int(streams):,} idle", one(stream, lambda kib: f"{kib:.1f} KiB"), stream)
+        row(f"memory a stream, {int(streams):,} idle", lambda name: results.a_stream(name, streams),
+            lambda kib: f"{kib:.1f} KiB")
     print()
 
 

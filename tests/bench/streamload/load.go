@@ -92,11 +92,6 @@ func short(o options) map[string]any {
 		more = "Connection: close\r\n"
 	}
 	request := post(false, 1, 0, more)
-	if o.get {
-		request = func(to string) []byte {
-			return []byte("GET /v1/models HTTP/1.1\r\nHost: " + to + "\r\nAuthorization: Bearer sk-x\r\n" + more + "\r\n")
-		}
-	}
 	for i := 0; i < o.streams; i++ {
 		u := &user{l: l, to: []string{o.via}, request: request, fresh: o.fresh,
 			answered: func(_ *user, _ int, ok bool, began, _, end int64) {

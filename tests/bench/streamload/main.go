@@ -43,7 +43,6 @@ func main() {
 	flags.IntVar(&o.gap, "gap", 10000, "microseconds between chunks")
 	flags.Float64Var(&o.warm, "warm", 0.5, "seconds before it is measured")
 	flags.Float64Var(&o.seconds, "seconds", 3, "seconds that are measured")
-	flags.BoolVar(&o.get, "get", false, "short: GET /v1/models, not POST /v1/chat/completions")
 	flags.BoolVar(&o.fresh, "fresh", false, "short: a new connection for each")
 	pids := flags.String("pids", "", "processes whose CPU time is told, separated by commas")
 	flags.Parse(os.Args[2:])
@@ -70,7 +69,7 @@ type options struct {
 	streams       int
 	tokens, gap   int
 	warm, seconds float64
-	get, fresh    bool
+	fresh         bool
 	pids          []string
 }
 
