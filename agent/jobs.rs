@@ -88,7 +88,7 @@ impl Jobs {
                 }
             });
         };
-        // It is never joined: it ends when all jobs have, or when nobody can start one there any more.
+        // It is never joined: it ends when all jobs have, or when none runs there and nobody can start one.
         drop(std::thread::Builder::new().name(name.to_owned()).spawn(run)?);
         Ok(Jobs { home: Some(Arc::new(home)), ..self.clone() })
     }
@@ -173,7 +173,15 @@ impl Jobs {
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         match &self.home {
-            Some(home) => drop(self.tracker.spawn_on(work, &home.runtime)),
+            Some(home) => {
+                // What runs there keeps the thread, also when whoever started it is gone.
+                let kept = Arc::clone(home);
+                let work = async move {
+                    work.await;
+                    drop(kept);
+                };
+                drop(self.tracker.spawn_on(work, &home.runtime));
+            }
             None => drop(self.tracker.spawn(work)),
         }
     }
