@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 mod asking;
 mod fake;
 mod gpus;
-mod running;
+pub mod running;
 mod table;
 mod verbs;
 

@@ -13,6 +13,8 @@ use crate::support::agent::Agent;
 use crate::support::fake::Fake;
 use crate::support::process::free_port;
 
+mod streams;
+
 /// A config's file that is written anew.
 struct Written {
     _folder: tempfile::TempDir,
@@ -44,6 +46,12 @@ impl Written {
         std::fs::write(&self.file, text).unwrap();
         let reply = reqwest::Client::new().post(agent.base.join("/-/reload").unwrap()).send().await.unwrap();
         (reply.status().as_u16(), reply.text().await.unwrap())
+    }
+
+    /// The same, and it is taken.
+    async fn taken(&self, agent: &Agent, text: &str) {
+        let (status, said) = self.now(agent, text).await;
+        assert_eq!(status, 200, "{said}{text}");
     }
 }
 
@@ -172,18 +180,18 @@ async fn a_reload_moves_adds_and_ends_taps() {
     assert_eq!((told(&agent, "a").await, told(&agent, "b").await), (Some(at(first).to_string()), None));
 
     let moved = text("", &[target("a", server.url(), &tap(second)), b(&tap(third))]);
-    assert_eq!(written.now(&agent, &moved).await.0, 200);
+    written.taken(&agent, &moved).await;
     let both = (told(&agent, "a").await, told(&agent, "b").await);
     assert_eq!(both, (Some(at(second).to_string()), Some(at(third).to_string())));
     assert!(accepts(second).await && accepts(third).await);
     until_refused(first).await;
 
     let ended = text("", &[target("a", server.url(), ""), b(&tap(third))]);
-    assert_eq!(written.now(&agent, &ended).await.0, 200);
+    written.taken(&agent, &ended).await;
     assert_eq!((told(&agent, "a").await, told(&agent, "b").await), (None, Some(at(third).to_string())));
     until_refused(second).await;
 
     // A target that goes takes its tap with it.
-    assert_eq!(written.now(&agent, &text("", &[target("a", server.url(), "")])).await.0, 200);
+    written.taken(&agent, &text("", &[target("a", server.url(), "")])).await;
     until_refused(third).await;
 }
