@@ -192,3 +192,44 @@ impl std::fmt::Debug for Jobs {
         write!(f, "Jobs({})", self.tracker.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::sync::Mutex;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_thread_of_its_own_runs_what_is_started_there_and_ends_with_all_jobs() {
+        let panicked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let told = Arc::clone(&panicked);
+        let jobs = Jobs::new(Arc::new(move |name| told.lock().unwrap().push(name.to_owned())));
+        let there = jobs.on_thread("apart").unwrap();
+        let (sender, name) = oneshot::channel();
+        there.run("names", async {
+            let name = std::thread::current().name().map(str::to_owned);
+            drop(sender.send(name));
+        });
+        assert_eq!(name.await.unwrap().as_deref(), Some("apart"));
+
+        struct Told(Option<oneshot::Sender<()>>);
+        impl Drop for Told {
+            fn drop(&mut self) {
+                drop(self.0.take().map(|told| told.send(())));
+            }
+        }
+        let (sender, mut dropped) = oneshot::channel();
+        let held = Told(Some(sender));
+        there.run("hangs", async move {
+            let _held = held;
+            pending::<()>().await;
+        });
+        there.run("breaks", async { panic!("planted") });
+        assert_eq!(jobs.stop(Duration::from_millis(100), pending()).await, 1, "the one that hangs");
+        assert!(dropped.try_recv().is_ok(), "what is cut has fallen when that is told");
+        assert_eq!(*panicked.lock().unwrap(), ["breaks"]);
+    }
+}

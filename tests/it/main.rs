@@ -45,6 +45,7 @@ mod servers;
 mod support;
 mod sysfs;
 mod systemd;
+mod tap;
 mod taps;
 mod vram;
 mod web_config;

@@ -24,3 +24,4 @@ pub mod served;
 pub mod stopwatch;
 pub mod tiny_model;
 pub mod tree;
+pub mod wire;

@@ -1,0 +1,13 @@
+//! The tap between a client and a server that are both written byte for byte.
+
+mod answers;
+mod breaks;
+mod gone;
+mod lifecycle;
+mod limits;
+mod pool;
+mod requests;
+mod secured;
+mod timeouts;
+mod upgrades;
+mod volume;
