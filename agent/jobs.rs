@@ -202,6 +202,17 @@ mod tests {
 
     use super::*;
 
+    /// Says when it is dropped.
+    struct Told(Option<oneshot::Sender<()>>);
+
+    impl Drop for Told {
+        fn drop(&mut self) {
+            if let Some(told) = self.0.take() {
+                told.send(()).ok();
+            }
+        }
+    }
+
     #[tokio::test]
     async fn a_thread_of_its_own_runs_what_is_started_there_and_ends_with_all_jobs() {
         let panicked: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -215,12 +226,6 @@ mod tests {
         });
         assert_eq!(name.await.unwrap().as_deref(), Some("apart"));
 
-        struct Told(Option<oneshot::Sender<()>>);
-        impl Drop for Told {
-            fn drop(&mut self) {
-                drop(self.0.take().map(|told| told.send(())));
-            }
-        }
         let (sender, mut dropped) = oneshot::channel();
         let held = Told(Some(sender));
         there.run("hangs", async move {
@@ -228,6 +233,9 @@ mod tests {
             pending::<()>().await;
         });
         there.run("breaks", async { panic!("planted") });
+        while panicked.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
         assert_eq!(jobs.stop(Duration::from_millis(100), pending()).await, 1, "the one that hangs");
         assert!(dropped.try_recv().is_ok(), "what is cut has fallen when that is told");
         assert_eq!(*panicked.lock().unwrap(), ["breaks"]);
