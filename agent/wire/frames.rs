@@ -95,9 +95,8 @@ impl Frames {
             Form::Lines => self.lines::<G>(bytes, answer),
             Form::Whole => self.document::<G>(bytes, answer),
             Form::Unknown { lines } => {
-                let Some(first) = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) else {
-                    return Ok(());
-                };
+                let bytes = bytes.trim_ascii_start();
+                let Some(first) = bytes.first() else { return Ok(()) };
                 self.form = match first {
                     b'{' | b'[' if lines => Form::Lines,
                     b'{' | b'[' => Form::Whole,

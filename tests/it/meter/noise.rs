@@ -74,7 +74,8 @@ fn read(dialect: Dialect, kind: &str, body: &[u8], cuts: &[prop::sample::Index],
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    // More of them: PROPTEST_CASES.
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(500), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn noise_reads_alike_however_it_is_split(
