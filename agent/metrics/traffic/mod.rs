@@ -69,7 +69,7 @@ metrics! {
         tap_meter_failures_total: Counter ["reason"],
         /// Requests through the tap by client, of those to which the config gives a name.
         tap_client_requests_total: Counter ["target", "client"],
-        /// Requests that the tap answered itself with an error, by reason: connections (as many are open as the config allows), head_too_large, body_too_large, host (not let in), malformed, unsupported.
+        /// Requests that the tap answered itself with an error, by reason: connections (as many are open as the config allows), head_too_large, body_too_large, slow (the head did not come in time), host (not let in), malformed, unsupported.
         tap_refused_requests_total: Counter ["target", "reason"],
         /// Requests whose end was not counted anywhere, since too many ended at once.
         request_ends_lost_total: Counter ["target", "source"],
