@@ -41,7 +41,7 @@ pub(super) static MATTERS: [Matter; 12] = [
               request by its access line, and from 0.30 on the tokens and times that its llama-server writes of each \
               task. The two share no number: they are joined where only one can be meant, else the tokens count \
               without their request. llama-server: each task that writes times is a request, without the time that \
-              it waited for a slot, and by its path unknown; embeddings are not told. A line names no model: it is \
+              it waited for a slot, and by its path unknown; embeddings are not told. Only a router's lines name the model; else it is \
               the one that was loaded, if one alone was, else other. It begins at the log's end; a restart of the \
               agent goes on where it was (STATE_DIRECTORY, or ~/.local/state/opsagent).",
         does: "Read it as a server's own view. No time to first token and no gaps. An access line's status is sent \

@@ -2,6 +2,7 @@
 //! each task, on its own or as Ollama's child. Pure: lines and instants in, [`Generation`]s out; of a line nothing
 //! is kept but numbers and the name of a model.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::sample::{Dialect, End, Failure, Generation, Phase, Truncation};
@@ -27,6 +28,9 @@ use tasks::{Answer, At, Tasks};
 /// server. Each is held against each.
 const MAX_WAITING: usize = 256;
 
+/// Models of a router of which the port is known.
+const MAX_CHILDREN: usize = 256;
+
 /// Who writes the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speaker {
@@ -41,6 +45,8 @@ pub enum Speaker {
 pub struct ServerLog {
     speaker: Option<Speaker>,
     models: Models,
+    /// Which model a router has at which port.
+    children: BTreeMap<u16, String>,
     tasks: Tasks,
     lines: u64,
     /// How long the load took that no request was seen to have waited for yet.
@@ -78,12 +84,16 @@ impl ServerLog {
         self.lines += 1;
         let text = String::from_utf8_lossy(line);
         let bare = wrap::bare(&text);
-        let at = At { line: self.lines, when: now, stamp: bare.stamp };
+        let at = At { line: self.lines, when: now, stamp: bare.stamp, child: bare.child };
         if let Some(access) = access::access(&bare.text) {
             self.speaker = Some(Speaker::Ollama);
             self.request(access, now, live);
         } else if let Some(notice) = notices::notice(&bare.text) {
             self.notice(&notice, at, live);
+        } else if let Some((port, model)) = slots::proxied(&bare.text) {
+            if self.children.len() < MAX_CHILDREN || self.children.contains_key(&port) {
+                self.children.insert(port, model.to_owned());
+            }
         } else if let Some(line) = slots::slots(&bare.text) {
             self.task(line, at, live);
         }
@@ -137,18 +147,22 @@ impl ServerLog {
             return self.died(at, live);
         }
         if let Some(answer) = self.tasks.hear(line, at) {
-            self.answer(answer, live);
+            self.answer(answer, at, live);
         }
     }
 
     fn died(&mut self, at: At, live: bool) {
         for answer in self.tasks.die(at) {
-            self.answer(answer, live);
+            self.answer(answer, at, live);
         }
     }
 
-    fn answer(&mut self, answer: Answer, live: bool) {
-        let waiting = Waiting { answer, model: self.models.now(live) };
+    fn answer(&mut self, answer: Answer, at: At, live: bool) {
+        let model = match at.child {
+            Some(port) => self.children.get(&port).cloned(),
+            None => self.models.now(live),
+        };
+        let waiting = Waiting { answer, model };
         if self.speaker == Some(Speaker::LlamaServer) {
             self.ended.push(told(Dialect::Unknown, waiting));
         } else if self.answers.len() < MAX_WAITING {

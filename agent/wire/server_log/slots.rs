@@ -55,6 +55,13 @@ pub(super) fn slots(text: &str) -> Option<Line> {
     times(text.trim_start()).map(Line::More)
 }
 
+/// Which model a router has at which port: `srv  proxy_reques: proxying request to model NAME on port PORT`.
+pub(super) fn proxied(text: &str) -> Option<(u16, &str)> {
+    let (_, rest) = text.strip_prefix("srv ")?.split_once(": proxying request to model ")?;
+    let (model, port) = rest.rsplit_once(" on port ")?;
+    Some((port.parse().ok()?, model))
+}
+
 fn of_slot(rest: &str) -> Option<Line> {
     let (_, rest) = rest.split_once(": id ")?;
     let mut parts = rest.splitn(3, '|');
@@ -192,6 +199,15 @@ mod tests {
             ("      total time =     296.88 ms /    29 tokens", Line::More(Event::Total(millis(296.88)))),
         ] {
             assert_eq!(slots(text), Some(line), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_router_says_which_model_is_at_which_port() {
+        let text = "srv  proxy_reques: proxying request to model smollm2 on port 48147";
+        assert_eq!(proxied(text), Some((48147, "smollm2")));
+        for text in ["", "srv  proxy_reques: proxying request to model x on port", "srv  stop: x on port 1"] {
+            assert_eq!(proxied(text), None, "{text}");
         }
     }
 

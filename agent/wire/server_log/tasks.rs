@@ -21,7 +21,12 @@ pub(super) struct At {
     pub(super) when: Instant,
     /// The server's own clock.
     pub(super) stamp: Option<Duration>,
+    /// Which of a router's children wrote it.
+    pub(super) child: Option<u16>,
 }
+
+/// A task, and which of a router's children has it.
+type Key = (Option<u16>, Task);
 
 /// What came of a task that ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,9 +48,9 @@ pub(super) struct Answer {
 
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
-    open: BTreeMap<Task, Open>,
+    open: BTreeMap<Key, Open>,
     /// The task that was named last: times may follow in lines of their own.
-    named: Option<Task>,
+    named: Option<Key>,
     /// Tokens that are left of prompts that were cut.
     cuts: VecDeque<u64>,
 }
@@ -79,23 +84,23 @@ impl Tasks {
     /// Takes a line; gives what came of a task that ends by it.
     pub(super) fn hear(&mut self, line: Line, at: At) -> Option<Answer> {
         match line {
-            Line::Of(task, Event::Launched) => self.launch(task, at),
+            Line::Of(task, Event::Launched) => self.launch((at.child, task), at),
             Line::Of(task, Event::Released { tokens, full }) => {
-                return self.open.remove(&task)?.close(tokens, full, at);
+                return self.open.remove(&(at.child, task))?.close(tokens, full, at);
             }
             Line::Of(task, event) => {
-                self.named = Some(task);
-                self.change(task, event, at);
+                self.named = Some((at.child, task));
+                self.change((at.child, task), event, at);
             }
             Line::More(event) => {
                 if let Some(task) = self.named {
                     self.change(task, event, at);
                 }
             }
-            Line::Cancel(task) => self.only(task, |open| open.cancelled = true),
+            Line::Cancel(task) => self.only(task, at, |open| open.cancelled = true),
             Line::Failed { task, too_long } => {
                 let why = if too_long { Failure::ContextExceeded } else { Failure::ServerError };
-                self.only(task, |open| open.failed = Some(why));
+                self.only(task, at, |open| open.failed = Some(why));
             }
             Line::Starts => {}
         }
@@ -105,7 +110,10 @@ impl Tasks {
     /// The process that had them is gone: what came of all that were under way.
     pub(super) fn die(&mut self, at: At) -> Vec<Answer> {
         self.named = None;
-        std::mem::take(&mut self.open).into_values().filter_map(|open| open.die(at)).collect()
+        let (dead, left): (BTreeMap<Key, Open>, BTreeMap<Key, Open>) =
+            std::mem::take(&mut self.open).into_iter().partition(|((child, _), _)| *child == at.child);
+        self.open = left;
+        dead.into_values().filter_map(|open| open.die(at)).collect()
     }
 
     /// Whether one is under way that began before this line.
@@ -113,7 +121,7 @@ impl Tasks {
         self.open.values().any(|open| open.launched.is_some_and(|at| at.line < line))
     }
 
-    fn launch(&mut self, task: Task, at: At) {
+    fn launch(&mut self, task: Key, at: At) {
         self.named = Some(task);
         let mut open = Open::new(at);
         open.launched = Some(at);
@@ -121,7 +129,7 @@ impl Tasks {
         self.insert(task, open);
     }
 
-    fn insert(&mut self, task: Task, open: Open) {
+    fn insert(&mut self, task: Key, open: Open) {
         if self.open.len() >= MAX_TASKS {
             let oldest = self.open.iter().min_by_key(|(_, open)| open.seen.line).map(|(task, _)| *task);
             oldest.map(|task| self.open.remove(&task));
@@ -129,7 +137,7 @@ impl Tasks {
         self.open.insert(task, open);
     }
 
-    fn change(&mut self, task: Task, event: Event, at: At) {
+    fn change(&mut self, task: Key, event: Event, at: At) {
         // It began before the log was read.
         if !self.open.contains_key(&task) {
             self.insert(task, Open::new(at));
@@ -156,8 +164,9 @@ impl Tasks {
     }
 
     /// Changes the task of this number, if one alone has it.
-    fn only(&mut self, task: u64, change: impl FnOnce(&mut Open)) {
-        let mut all = self.open.iter_mut().filter(|((_, number), _)| *number == task);
+    fn only(&mut self, task: u64, at: At, change: impl FnOnce(&mut Open)) {
+        let is_it = |(child, (_, number)): &Key| *child == at.child && *number == task;
+        let mut all = self.open.iter_mut().filter(|(key, _)| is_it(key));
         if let (Some((_, open)), None) = (all.next(), all.next()) {
             change(open);
         }

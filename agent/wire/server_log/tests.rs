@@ -10,6 +10,7 @@ const TWO_MODELS: &str = fixture!("ollama/0.34.0/server-two-models-log.txt");
 const CANCELLED: &str = fixture!("ollama/0.34.0/server-cancelled-log.txt");
 const OLD_OLLAMA: &str = fixture!("ollama/0.11.4/server-log.txt");
 const LLAMA: &str = fixture!("llama_cpp/b11434/server-log.txt");
+const ROUTER: &str = fixture!("llama_cpp/b11434/server-router-log.txt");
 const LLAMA_JSON: &str = fixture!("llama_cpp/b11434/server-jsonl-log.txt");
 
 macro_rules! fixture {
@@ -232,6 +233,28 @@ fn a_llama_server_that_starts_anew_has_cut_what_was_under_way() {
         "0.00.100.000 I srv    load_model: loading model '/m.gguf'",
     ]);
     assert_eq!(reading.ended.iter().map(|one| one.end).collect::<Vec<_>>(), [End::Failed(Failure::Reset)]);
+}
+
+#[test]
+fn a_routers_children_are_told_apart_by_their_ports() {
+    let mut reading = Reading::new();
+    reading.log.knows(Some(Speaker::LlamaServer), None);
+    reading.lines(ROUTER.lines());
+    let told: Vec<_> =
+        reading.ended.iter().map(|one| (one.model.as_deref(), one.tokens.output, one.end)).collect();
+    assert_eq!(told, [(Some("smollm2"), Some(5), End::Complete); 2]);
+    reading.lines([
+        "[48147] 0.09.000.000 I slot launch_slot_: id  0 | task 7 | processing task, is_child = 0",
+        "[48148] 0.00.100.000 I srv    load_model: loading model '/other.gguf'",
+        "[48148] 0.00.200.000 I slot launch_slot_: id  0 | task 7 | processing task, is_child = 0",
+        "[48147] 0.09.500.000 W srv          stop: cancel task, id_task = 7",
+        "[48147] 0.09.600.000 I slot      release: id  0 | task 7 | stop processing: n_tokens = 15, truncated = 0",
+    ]);
+    let last = reading.ended.last().unwrap();
+    assert_eq!(
+        (reading.ended.len(), last.end, last.duration.as_millis()),
+        (3, End::Cancelled(Phase::Prefill), 600)
+    );
 }
 
 #[test]

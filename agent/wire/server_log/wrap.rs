@@ -9,6 +9,8 @@ pub(super) struct Bare<'a> {
     pub(super) text: Cow<'a, str>,
     /// Since the server's start, as llama-server marks its lines.
     pub(super) stamp: Option<Duration>,
+    /// The port of the child that wrote it, as a llama-server that is a router marks it.
+    pub(super) child: Option<u16>,
 }
 
 /// Takes off JSON (llama-server's `--log-jsonl`, a container's log file), a container runtime's own words, and
@@ -17,11 +19,21 @@ pub(super) fn bare(line: &str) -> Bare<'_> {
     // A file that was cut under its writer begins with zeros.
     let line = line.trim_start_matches('\0').trim_end();
     if line.starts_with('{') {
-        let Some((text, stamp)) = json(line) else { return Bare { text: line.into(), stamp: None } };
-        return Bare { text: text.trim_end().to_owned().into(), stamp };
+        let Some((text, stamp)) = json(line) else {
+            return Bare { text: line.into(), stamp: None, child: None };
+        };
+        return Bare { text: text.trim_end().to_owned().into(), stamp, child: None };
     }
-    let (stamp, text) = stamp(of_runtime(line).unwrap_or(line));
-    Bare { text: text.into(), stamp }
+    let (child, line) = child(of_runtime(line).unwrap_or(line));
+    let (stamp, text) = stamp(line);
+    Bare { text: text.into(), stamp, child }
+}
+
+/// `[48147] text`.
+fn child(line: &str) -> (Option<u16>, &str) {
+    let found = line.strip_prefix('[').and_then(|rest| rest.split_once("] "));
+    let found = found.and_then(|(port, rest)| Some((port.parse().ok()?, rest)));
+    found.map_or((None, line), |(port, rest)| (Some(port), rest))
 }
 
 /// `{"type":"log","time":1574887,"msg":"slot …\n"}` of llama-server, `{"log":"…\n","stream":"stderr",…}` of Docker.
@@ -103,7 +115,9 @@ mod tests {
             ("99999999999999999999.0.0.0 I x", "99999999999999999999.0.0.0 I x", None),
             ("", "", None),
         ] {
-            assert_eq!(bare(line), Bare { text: text.into(), stamp }, "{line}");
+            assert_eq!(bare(line), Bare { text: text.into(), stamp, child: None }, "{line}");
         }
+        let of_child = bare("[48147] 0.00.000.007 I slot x");
+        assert_eq!(of_child, Bare { text: "slot x".into(), stamp: at(7), child: Some(48147) });
     }
 }
