@@ -3,9 +3,13 @@
 //!
 //! It is lax where being strict costs time and tells nothing (numbers, what is skipped) and never panics.
 
+mod bytes;
+mod parts;
+
 use std::ops::Range;
 
-use memchr::{memchr2, memchr3};
+pub(super) use bytes::quote;
+use bytes::{is_scalar, is_space};
 
 use super::place::Place;
 use crate::sample::MeterFault;
@@ -195,31 +199,6 @@ impl Json {
     }
 
     #[inline]
-    fn in_key<R: Reader>(&mut self, bytes: &[u8], at: usize, reader: &mut R) -> usize {
-        let end = quote(bytes, at, &mut self.escaped);
-        let piece = &bytes[at..end.unwrap_or(bytes.len())];
-        let parent = self.places[usize::from(self.depth).wrapping_sub(1) % DEPTH];
-        let Some(end) = end else {
-            self.keep(piece);
-            return bytes.len();
-        };
-        self.place = if self.part.is_empty() {
-            reader.member(parent, piece)
-        } else {
-            self.keep(piece);
-            let key = std::mem::take(&mut self.part);
-            reader.member(parent, &key)
-        };
-        // What nearly always follows is taken at once: a colon here, a comma below.
-        if bytes.get(end + 1) == Some(&b':') {
-            self.state = State::Value;
-            return end + 2;
-        }
-        self.state = State::Colon;
-        end + 1
-    }
-
-    #[inline]
     fn colon(&mut self, bytes: &[u8], at: usize) -> Result<usize, MeterFault> {
         match bytes[at] {
             b':' => self.state = State::Value,
@@ -227,67 +206,6 @@ impl Json {
             _ => return Err(MeterFault::Malformed),
         }
         Ok(at + 1)
-    }
-
-    #[inline]
-    fn in_string<R: Reader>(&mut self, bytes: &[u8], at: usize, reader: &mut R) -> usize {
-        let end = quote(bytes, at, &mut self.escaped);
-        let piece = &bytes[at..end.unwrap_or(bytes.len())];
-        if self.place.takes_text() {
-            if end.is_some() && self.part.is_empty() {
-                reader.text(self.place, &piece[..piece.len().min(PART_MAX)]);
-            } else {
-                self.keep(piece);
-                if end.is_some() {
-                    let text = std::mem::take(&mut self.part);
-                    reader.text(self.place, &text);
-                }
-            }
-        } else if !self.told && !piece.is_empty() && self.place != Place::Skip {
-            self.told = true;
-            reader.filled(self.place);
-            if self.place.is_text_of_the_model() {
-                self.text = (at as u32, (at + piece.len()) as u32);
-                self.texts = self.texts.saturating_add(1);
-            }
-        }
-        match end {
-            Some(end) => self.member_ended(bytes, end + 1),
-            None => bytes.len(),
-        }
-    }
-
-    #[inline]
-    fn in_scalar<R: Reader>(&mut self, bytes: &[u8], at: usize, reader: &mut R) -> usize {
-        let end = bytes[at..].iter().position(|byte| !is_scalar(*byte)).map(|length| at + length);
-        let piece = &bytes[at..end.unwrap_or(bytes.len())];
-        if self.place != Place::Skip {
-            if end.is_some() && self.part.is_empty() {
-                reader.scalar(self.place, &piece[..piece.len().min(PART_MAX)]);
-            } else {
-                self.keep(piece);
-                if end.is_some() {
-                    let scalar = std::mem::take(&mut self.part);
-                    reader.scalar(self.place, &scalar);
-                }
-            }
-        }
-        match end {
-            Some(end) => self.member_ended(bytes, end),
-            None => bytes.len(),
-        }
-    }
-
-    /// A string or scalar ended before `at`.
-    #[inline]
-    fn member_ended(&mut self, bytes: &[u8], at: usize) -> usize {
-        let top = usize::from(self.depth).wrapping_sub(1) % DEPTH;
-        if bytes.get(at) == Some(&b',') && self.arrays >> top & 1 == 0 {
-            self.state = State::Key;
-            return at + 1;
-        }
-        self.state = State::After;
-        at
     }
 
     #[inline]
@@ -343,91 +261,4 @@ impl Json {
     fn value_ended(&mut self) {
         self.state = if self.depth == 0 { State::Done } else { State::After };
     }
-
-    /// Only brackets of the kind that is skipped count: others are balanced within it.
-    fn skip(&mut self, bytes: &[u8], mut at: usize) -> usize {
-        let closing = self.skipping + 2;
-        while let Some(found) = memchr3(b'"', self.skipping, closing, &bytes[at..]) {
-            let byte = bytes[at + found];
-            at += found + 1;
-            if byte == b'"' {
-                self.state = State::SkippingString;
-                return at;
-            }
-            if byte == closing {
-                self.skipped -= 1;
-                if self.skipped == 0 {
-                    self.value_ended();
-                    return at;
-                }
-            } else {
-                self.skipped = self.skipped.saturating_add(1);
-            }
-        }
-        bytes.len()
-    }
-
-    fn skip_string(&mut self, bytes: &[u8], at: usize) -> usize {
-        match quote(bytes, at, &mut self.escaped) {
-            Some(end) => {
-                self.state = State::Skipping;
-                end + 1
-            }
-            None => bytes.len(),
-        }
-    }
-
-    fn keep(&mut self, piece: &[u8]) {
-        let room = PART_MAX.saturating_sub(self.part.len());
-        self.part.extend_from_slice(&piece[..piece.len().min(room)]);
-    }
-}
-
-/// Where the string that began before `at` ends: its closing quote. `None`: not in these bytes.
-#[inline]
-pub(super) fn quote(bytes: &[u8], mut at: usize, escaped: &mut bool) -> Option<usize> {
-    if std::mem::take(escaped) {
-        at += 1;
-    }
-    loop {
-        let found = at + quote_or_backslash(bytes.get(at..)?)?;
-        if bytes[found] == b'"' {
-            return Some(found);
-        }
-        at = found + 2;
-        if at > bytes.len() {
-            *escaped = true;
-            return None;
-        }
-    }
-}
-
-/// The first quote or backslash. Keys and most values are short: these are found eight bytes at a time without a
-/// call, the others by `memchr`.
-#[inline]
-fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    // The high bit of the lowest byte that is zero, and maybe of some above it.
-    let zeros = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
-    let (words, _) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().take(3).enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let found = zeros(word ^ (LOW * u64::from(b'"'))) | zeros(word ^ (LOW * u64::from(b'\\')));
-        if found != 0 {
-            return Some(index * 8 + found.trailing_zeros() as usize / 8);
-        }
-    }
-    let read = words.len().min(3) * 8;
-    memchr2(b'"', b'\\', &bytes[read..]).map(|found| read + found)
-}
-
-#[inline]
-const fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
-}
-
-#[inline]
-const fn is_scalar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
 }
