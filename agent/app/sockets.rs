@@ -8,6 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use listenfd::ListenFd;
 use rustix::net::sockopt::socket_acceptconn;
 
+/// Clients that may wait to be accepted: all who come back at once after a restart. The kernel takes
+/// `net.core.somaxconn` of it at most, which is as much by default.
+const BACKLOG: i32 = 4096;
+
 /// Sockets that were passed to this process, by the address that they are bound to. Cloned handles are the same
 /// sockets.
 ///
@@ -43,12 +47,15 @@ impl Sockets {
     /// # Errors
     /// The address cannot be bound.
     pub(super) fn listen(&self, address: SocketAddr) -> io::Result<TcpListener> {
-        let listener = match self.0.iter().find(|passed| passed.address == address) {
-            Some(passed) => {
-                passed.used.store(true, Ordering::Relaxed);
-                passed.listener.try_clone()?
-            }
-            None => TcpListener::bind(address)?,
+        let passed = self.0.iter().find(|passed| passed.address == address);
+        let listener = if let Some(passed) = passed {
+            passed.used.store(true, Ordering::Relaxed);
+            passed.listener.try_clone()?
+        } else {
+            let listener = TcpListener::bind(address)?;
+            // The standard library lets 128 wait; a second call changes it.
+            rustix::net::listen(&listener, BACKLOG)?;
+            listener
         };
         listener.set_nonblocking(true)?;
         Ok(listener)
@@ -105,6 +112,18 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let other = of(listener).listen("127.0.0.1:0".parse().unwrap()).unwrap();
         assert_ne!(other.local_addr().unwrap(), address);
+    }
+
+    #[test]
+    fn many_clients_may_wait() {
+        let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+        let many = most.trim().parse::<usize>().unwrap().min(300);
+        let listener = Sockets::default().listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let patience = std::time::Duration::from_secs(5);
+        let waiting: Vec<_> =
+            (0..many).map(|_| std::net::TcpStream::connect_timeout(&address, patience).unwrap()).collect();
+        assert_eq!(waiting.len(), many);
     }
 
     #[test]

@@ -35,6 +35,18 @@ fn some(targets: &[&str]) -> Vec<Option<String>> {
 }
 
 #[test]
+fn the_sockets_of_taps_are_the_agents_own_and_make_it_no_server() {
+    let mut paper = Paper::new();
+    paper.process(100, 1, "/usr/bin/ollama|serve");
+    paper.process(500, 1, "/usr/bin/opsagent|run");
+    paper.listen(Some(100), "127.0.0.1:11434");
+    paper.listen(Some(500), "127.0.0.1:11435");
+    paper.listen(Some(500), "192.168.1.7:11434");
+    let places = [place("box", Some("ollama"), "127.0.0.1:11434")];
+    assert_eq!(told(&paper, &places, &[100, 500]), some(&["box", ""]));
+}
+
+#[test]
 fn a_process_belongs_to_the_target_whose_server_is_itself_or_its_nearest_ancestor() {
     let mut paper = Paper::new();
     paper.process(100, 1, VLLM);

@@ -114,6 +114,19 @@ async fn a_tap_listens_from_the_start_and_the_view_tells_where() {
 }
 
 #[tokio::test]
+async fn a_tap_that_others_can_reach_is_told_and_one_on_loopback_is_not() {
+    let (a, b) = (Fake::ollama("0.34.0").await, Fake::ollama("0.34.0").await);
+    let open = "tap = [\"127.0.0.1:0\", \"0.0.0.0:0\"]";
+    let targets = [target("a", a.url(), open), target("b", b.url(), "tap = \"[::1]:0\"")];
+    let agent = Written::new(&text("", &targets)).agent().await;
+    let view = agent.until("both are up", |view| view.targets.iter().all(|one| one.up == Some(true))).await;
+    let open = |name: &str| traffic(&view, name).unwrap().tap.as_ref().unwrap().open;
+    assert_eq!((open("a"), open("b")), (true, false));
+    let notes = |nth: usize| view.targets[nth].notes.iter().filter(|note| note.code == "tap_open").count();
+    assert_eq!((notes(0), notes(1)), (1, 0));
+}
+
+#[tokio::test]
 async fn an_address_that_is_taken_ends_the_start_with_what_would_do() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port();
