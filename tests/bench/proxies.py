@@ -167,4 +167,4 @@ def litellm(binary, folder, upstream):
     with open(path + ".log", "wb") as log:
         with process(binary, "--config", path, "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1",
                      "--telemetry", "False", stderr=log, env=env, **on(cores()[0])) as child:
-            yield ready("LiteLLM", port, child, seconds=90)
+            yield ready("LiteLLM", port, child, seconds=300)

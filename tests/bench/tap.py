@@ -8,13 +8,13 @@ import json
 import os
 import re
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
 import proxies
+import tap_table
 from machine import cpu_seconds, description
 
 ROUNDS = int(os.environ.get("TAP_BENCH_ROUNDS", "5"))
@@ -89,10 +89,9 @@ def memory(tool, proxy, counts):
     return taken
 
 
-def race(folder, tools):
+def race(raw, folder, tools):
     agent, tool, nginx, litellm = tools
     idle = [min(count, (proxies.more_files() - SPARE_FILES) // 2) for count in IDLE]
-    raw = {"rounds": {"direct": [], "nginx": [], "opsagent": []}, "memory": {}}
     with proxies.server(tool) as server:
         with proxies.nginx(nginx, folder, server) as one, proxies.opsagent(agent, folder, server) as other:
             direct = proxies.Proxy("direct", server.split(":")[1], one.child)
@@ -113,7 +112,6 @@ def race(folder, tools):
                 say("LiteLLM")
                 raw["memory"][proxy.name] = memory(tool, proxy, [LITELLM_IDLE])
                 raw["rounds"][proxy.name] = [measure(tool, proxy, server, LITELLM_SECONDS, LITELLM_SECONDS)]
-    return raw
 
 
 def say(what):
@@ -130,19 +128,22 @@ def main(agent, tool, nginx, litellm, results):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if os.environ.get("TAP_BENCH_LITELLM") == "0":
         litellm = None
-    import tap_table
-
     about = {"machine": description(), "nginx": version(nginx, "-v"), "rounds": ROUNDS,
              "cores": [sorted(cpus) for cpus in proxies.cores()]}
     if litellm:
         about["litellm"] = version(os.path.join(os.path.dirname(litellm), "pip"), "show", "litellm")
-    with tempfile.TemporaryDirectory(prefix="opsagent-bench-") as folder, contextlib.chdir(folder):
-        raw = race(folder, (agent, tool, nginx, litellm))
+    raw = {"about": about, "rounds": {"direct": [], "nginx": [], "opsagent": []}, "memory": {}}
     path = os.path.join(results, time.strftime("tap-%Y-%m-%dT%H-%M-%SZ.json", time.gmtime()))
-    with open(path, "w") as file:
-        json.dump({"about": about, **raw}, file, indent=1)
-    tap_table.show(json.load(open(path)))
-    say(f"raw results: {path}")
+    try:
+        with tempfile.TemporaryDirectory(prefix="opsagent-bench-") as folder, contextlib.chdir(folder):
+            race(raw, folder, (agent, tool, nginx, litellm))
+    finally:
+        # What was measured is kept, whatever failed after it.
+        with open(path, "w") as file:
+            json.dump(raw, file, indent=1)
+        say(f"raw results: {path}")
+        with open(path) as file:
+            tap_table.show(json.load(file))
 
 
 if __name__ == "__main__":
