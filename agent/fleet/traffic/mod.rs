@@ -15,6 +15,7 @@ mod live;
 mod names;
 mod notes;
 mod pace;
+mod record;
 mod refine;
 mod settle;
 mod slo;
