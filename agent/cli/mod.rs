@@ -12,6 +12,7 @@ mod configs;
 mod docs;
 mod example;
 mod explain;
+mod failed_topics;
 mod failure;
 mod fits;
 mod flags;

@@ -1,8 +1,9 @@
 //! All that can be explained: the tables of the program itself, and a sentence a state and a reason.
 
+use super::failed_topics::{self, Failed};
 use super::gpu_topics::{self, Matter};
 use super::target_topics::{of_reason, of_state};
-use super::traffic_topics::{self, Failed};
+use super::traffic_topics;
 use crate::gpus::words::Word;
 use crate::gpus::xid::{self, Severity, Xid};
 use crate::http::HttpError;
@@ -142,7 +143,7 @@ impl Topic {
                 let series = format!("opsagent_poll_errors_total{{reason=\"{reason}\"}}");
                 let mut facts =
                     vec![("is", self.about()), ("do", of_reason(reason).1.to_owned()), ("series", series)];
-                let same = traffic_topics::of_reason(reason);
+                let same = failed_topics::of_reason(reason);
                 facts.extend(
                     same.map(|failed| ("requests", format!("also why one fails: explain {}", failed.topic))),
                 );
@@ -159,7 +160,7 @@ impl Topic {
                 ]
             }
             Self::Matter(matter) => gpu_topics::of_matter(matter),
-            Self::Failed(failed) => traffic_topics::of_failed(failed),
+            Self::Failed(failed) => failed_topics::of_failed(failed),
             Self::Throttle(word) => gpu_topics::of_word(word, "opsagent_gpu_throttled"),
             Self::Fault(word) => gpu_topics::of_word(word, "opsagent_gpu_fault_info"),
         }
@@ -200,6 +201,18 @@ mod tests {
             .map(|topic| topic.name())
             .collect();
         assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
+    }
+
+    #[test]
+    fn what_a_matter_names_as_its_series_is_there() {
+        for topic in all().into_iter().flat_map(|(_, topics)| topics) {
+            let Topic::Matter(matter) = topic else { continue };
+            let names = matter.series.split(", ").map(|series| series.split('{').next().unwrap());
+            for name in names {
+                let histogram = format!("{name}_count");
+                assert!(metrics::spec(name).or_else(|| metrics::spec(&histogram)).is_some(), "{name}");
+            }
+        }
     }
 
     #[test]

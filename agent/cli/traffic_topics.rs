@@ -1,21 +1,8 @@
-//! What `opsagent explain` says of real traffic: what is measured and from where, and why a request failed.
+//! What `opsagent explain` says of real traffic: what is measured, and from where.
 
+use super::failed_topics::{self, FAILURES};
 use super::gpu_topics::Matter;
 use super::topics::Topic;
-use crate::sample::Failure;
-
-/// A reason why a request failed, and what to do.
-#[derive(Debug)]
-pub(super) struct Failed {
-    /// The reason.
-    pub(super) reason: Failure,
-    /// What it is asked for by: some reasons are also those of a target that is not up.
-    pub(super) topic: &'static str,
-    /// What it means.
-    pub(super) is: &'static str,
-    /// What to do.
-    pub(super) does: &'static str,
-}
 
 /// What is measured, each with the place that it is measured at.
 pub(super) static MATTERS: [Matter; 12] = [
@@ -28,9 +15,10 @@ pub(super) static MATTERS: [Matter; 12] = [
               base_url=\"http://127.0.0.1:11435/v1\" for those of OpenAI. All paths and methods pass. All times are \
               those between agent and server, from the moment at which the whole request was handed over: a slow \
               network before the tap is not in them.",
-        does: "It is in line: while the agent is down, what was pointed at the tap fails, and no proxy can do \
-               otherwise. The way round it is one step: point the clients at the server's own address again. \
-               Without a tap, log = tells requests and speeds where the server logs them.",
+        does: "It is in line and cannot fail open: while the agent is down, what was pointed at the tap gets no \
+               answer. The way round it is one step: point the clients at the server's own address again. With \
+               its socket bound by systemd (deploy/systemd/opsagent.socket) clients wait during a restart and are not \
+               refused. Without a tap, log = tells requests and speeds where the server logs them.",
         series: "opsagent_requests_total, opsagent_tap_connections, opsagent_tap_added_seconds",
     },
     Matter {
@@ -95,18 +83,20 @@ pub(super) static MATTERS: [Matter; 12] = [
     Matter {
         name: "cold start",
         is: "A request that had to wait until its model was loaded.",
-        how: "As the answer tells it (load_duration of Ollama, which holds the wait for other models too), else \
-              because the model was not in memory when it came. Its first token is counted with cold=\"true\", its \
-              load time by itself.",
+        how: "As the answer tells it (load_duration of Ollama from 200 ms on, which holds the wait for other models \
+              too), else because the model was not in memory at the last poll before it came. Its first token is \
+              counted with cold=\"true\"; a load time that is told, by itself.",
         does: "Often: the model is unloaded between requests (keep_alive, --sleep-idle-seconds), or two models put \
                each other out of memory: opsagent fits tells whether both fit.",
         series: "opsagent_load_seconds, opsagent_time_to_first_token_seconds{cold=\"true\"}",
     },
     Matter {
         name: "goodput",
-        is: "Requests that met an objective ([[slo]] in the config): each of its limits, no failure, not truncated.",
+        is: "Requests that met an objective ([[slo]] in the config): each of its limits, no failure, not cut by the \
+             context.",
         how: "Judged for each request as a whole, never as a product of ratios: nine of ten quick and nine of ten \
-              steady may be eight of ten good. Requests whose client left are not judged.",
+              steady may be eight of ten good. Not judged: what fails by the client's own fault (4xx), and who \
+              left before a limit was over. Who left after it had waited for longer than the limit missed it.",
         does: "Alert on missed over all by burn rate. There are no default limits: what is good on one GPU at home \
                is bad in a data centre.",
         series: "opsagent_slo_requests_total, opsagent_slo_missed_total",
@@ -114,9 +104,9 @@ pub(super) static MATTERS: [Matter; 12] = [
     Matter {
         name: "cancelled",
         is: "The client left before the answer was whole: no failure of the server.",
-        how: "By how far the server was, as seen from outside. queued: nothing of an answer had come. prefill: it had \
-              begun, and no token had come. decode: tokens had come. Servers that answer only with their first \
-              token do not let the queue and the prompt be told apart.",
+        how: "By how far the server was, as seen from outside. decode: tokens had come. prefill: none had. queued: the \
+              server had not begun with it, which only llama-server's streams let be seen, since their answer begins \
+              when the work does. Others answer with their first token: there prefill holds the queue too.",
         does: "Many in prefill: people do not wait that long for a first token. Many in decode: a client's own \
                time limit, or answers that nobody wants to the end.",
         series: "opsagent_requests_cancelled_total{phase}",
@@ -169,110 +159,6 @@ const ALIASES: [(&str, &str); 16] = [
     ("estimated", "estimated tokens"),
 ];
 
-/// Why requests fail. A test holds this to `Failure::ALL`.
-pub(super) static FAILURES: [Failed; 16] = [
-    failed(
-        Failure::Refused,
-        "request refused",
-        "The server refused the connection: nothing listens at the target's address.",
-        "Start the server.",
-    ),
-    failed(
-        Failure::Unreachable,
-        "request unreachable",
-        "There is no way to the server: no route, no such name, or no agreement on TLS.",
-        "Look at the target's url, the network between, and the server's certificate.",
-    ),
-    failed(
-        Failure::ConnectTimeout,
-        "request connect_timeout",
-        "The server did not accept the connection in time.",
-        "Its machine is gone or far too busy, or a firewall drops what comes.",
-    ),
-    failed(
-        Failure::FirstByteTimeout,
-        "request first_byte_timeout",
-        "No answer began within the tap's limit.",
-        "A large model on a slow disk takes minutes to load, and a queue may be long; else the server hangs: restart it.",
-    ),
-    failed(
-        Failure::IdleTimeout,
-        "request idle_timeout",
-        "An answer began, and then nothing came for as long as the tap allows.",
-        "The server hangs in the midst of an answer: look at its log and at its GPU.",
-    ),
-    failed(
-        Failure::Reset,
-        "request reset",
-        "The connection broke before the answer was whole.",
-        "The server crashed, was restarted or was killed: read its log, and the kernel's for the OOM killer.",
-    ),
-    failed(
-        Failure::CutShort,
-        "request cut_short",
-        "The answer ended without the sign that it is whole ([DONE], \"done\": true, a reason to stop).",
-        "Clients may take such an answer for a whole one. The server's log tells why it stopped.",
-    ),
-    failed(
-        Failure::StreamError,
-        "request stream_error",
-        "An error stood in the midst of an answer that had begun with success.",
-        "Read the server's log. Whoever counts by the status alone sees a success here.",
-    ),
-    failed(
-        Failure::Overloaded,
-        "request overloaded",
-        "The server takes no more (429 or 503).",
-        "Its queue is full (Ollama: OLLAMA_MAX_QUEUE) or it still loads its model: fewer clients, or more slots.",
-    ),
-    failed(
-        Failure::Unauthorized,
-        "request unauthorized",
-        "The server said 401 or 403.",
-        "The client's key is wrong or missing. The tap adds none: the target's token is for the agent's own polls.",
-    ),
-    failed(
-        Failure::NotFound,
-        "request not_found",
-        "The server said 404: no such model, or no such path.",
-        "Look at the model's name at the client; pull or load it.",
-    ),
-    failed(
-        Failure::ContextExceeded,
-        "request context_exceeded",
-        "The prompt is longer than the context, says the server.",
-        "A larger context (--ctx-size, num_ctx), or shorter conversations.",
-    ),
-    failed(
-        Failure::ClientError,
-        "request client_error",
-        "The server did not take the request (another 4xx).",
-        "Look at the client: a field or a value that this server does not know.",
-    ),
-    failed(
-        Failure::ServerError,
-        "request server_error",
-        "The server failed (another 5xx).",
-        "Read its log: out of memory, a crashed model process, a model that does not load.",
-    ),
-    failed(
-        Failure::Malformed,
-        "request malformed",
-        "What came is no HTTP, or a success with an error inside.",
-        "Is the target's url that of the server itself?",
-    ),
-    failed(
-        Failure::AgentStopped,
-        "request agent_stopped",
-        "The agent stopped, and cut what was not done within its grace.",
-        "Stop it when nothing is in flight, or give it a longer grace.",
-    ),
-];
-
-const fn failed(reason: Failure, topic: &'static str, is: &'static str, does: &'static str) -> Failed {
-    Failed { reason, topic, is, does }
-}
-
 /// The groups, with their titles.
 pub(super) fn groups() -> Vec<(&'static str, Vec<Topic>)> {
     vec![
@@ -287,36 +173,12 @@ pub(super) fn find(word: &str) -> Option<Topic> {
     let name = ALIASES.iter().find(|(alias, _)| *alias == spaced).map_or(spaced.as_str(), |(_, name)| name);
     let matter = MATTERS.iter().find(|matter| matter.name == name).map(Topic::Matter);
     let reason = word.strip_prefix("request ").or_else(|| word.strip_prefix("request_")).unwrap_or(word);
-    matter.or_else(|| of_reason(reason).map(Topic::Failed))
-}
-
-/// The reason of that name, as it stands in the metrics.
-pub(super) fn of_reason(name: &str) -> Option<&'static Failed> {
-    let name = name.replace(' ', "_");
-    FAILURES.iter().find(|failed| failed.reason.name() == name)
-}
-
-/// All there is to say of a reason.
-pub(super) fn of_failed(failed: &Failed) -> Vec<(&'static str, String)> {
-    let series = format!("opsagent_request_failures_total{{reason=\"{}\"}}", failed.reason.name());
-    vec![("is", failed.is.to_owned()), ("do", failed.does.to_owned()), ("series", series)]
+    matter.or_else(|| failed_topics::of_reason(reason).map(Topic::Failed))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_reason_has_its_sentences_and_is_found_by_its_name() {
-        assert_eq!(FAILURES.each_ref().map(|failed| failed.reason), Failure::ALL);
-        for failed in &FAILURES {
-            let name = failed.reason.name();
-            assert_eq!(failed.topic, format!("request {name}"));
-            for asked in [name.to_owned(), failed.topic.to_owned(), name.replace('_', " ")] {
-                assert_eq!(find(&asked).map(|topic| topic.name()), Some(failed.topic), "{asked}");
-            }
-        }
-    }
 
     #[test]
     fn other_words_lead_to_what_they_mean() {

@@ -81,7 +81,8 @@ mod tests {
 
     use super::*;
     use crate::view::{
-        AgentView, CardView, DiscoveryView, GpuSample, GpusView, HostView, SCHEMA_VERSION, Tried,
+        AgentView, CardView, DiscoveryView, GpuSample, GpusView, HostView, SCHEMA_VERSION, TargetView,
+        TrafficView, Tried,
     };
 
     fn view(second: i64) -> View {
@@ -109,6 +110,49 @@ mod tests {
     fn none_is_none_and_one_is_itself() {
         assert_eq!(merge(Vec::new()), None);
         assert_eq!(merge(vec![("a".into(), view(1))]), Some(view(1)));
+    }
+
+    #[test]
+    fn traffic_stays_with_its_target_and_none_is_added_up() {
+        let target = |name: &str, in_flight| {
+            let traffic = TrafficView { in_flight, requests: 7, window_seconds: 300.0, ..TrafficView::default() };
+            TargetView {
+                name: name.into(),
+                kind: "ollama".into(),
+                url: "http://127.0.0.1:11434/".into(),
+                discovered: true,
+                demo: false,
+                up: Some(true),
+                state: None,
+                state_since: None,
+                reason: None,
+                error: None,
+                version: None,
+                build: None,
+                every_seconds: 15.0,
+                last_poll_at: None,
+                last_success_at: None,
+                poll_duration_seconds: None,
+                models_installed: None,
+                orphans: None,
+                models: Vec::new(),
+                models_left_out: 0,
+                gpus: None,
+                traffic: in_flight.map(|_| traffic),
+                notes: Vec::new(),
+            }
+        };
+        let (mut a, mut b) = (view(10), view(20));
+        a.targets = vec![target("ollama", Some(3)), target("mute", None)];
+        b.targets = vec![target("ollama", Some(4))];
+        let whole = merge(vec![("a".into(), a), ("b".into(), b)]).unwrap();
+        let told = whole.targets.iter().map(|target| {
+            (target.name.as_str(), target.traffic.as_ref().and_then(|traffic| traffic.in_flight))
+        });
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [("a/mute", None), ("a/ollama", Some(3)), ("b/ollama", Some(4))]
+        );
     }
 
     #[test]
