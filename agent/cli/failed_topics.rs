@@ -143,7 +143,11 @@ mod tests {
             let name = failed.reason.name();
             assert_eq!(failed.topic, format!("request {name}"));
             for asked in [name.to_owned(), failed.topic.to_owned(), name.replace('_', " ")] {
-                assert_eq!(traffic_topics::find(&asked).map(|topic| topic.name()), Some(failed.topic), "{asked}");
+                assert_eq!(
+                    traffic_topics::find(&asked).map(|topic| topic.name()),
+                    Some(failed.topic),
+                    "{asked}"
+                );
             }
         }
     }

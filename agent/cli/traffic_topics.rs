@@ -17,8 +17,8 @@ pub(super) static MATTERS: [Matter; 12] = [
               network before the tap is not in them.",
         does: "It is in line and cannot fail open: while the agent is down, what was pointed at the tap gets no \
                answer. The way round it is one step: point the clients at the server's own address again. With \
-               its socket bound by systemd (deploy/systemd/opsagent.socket) clients wait during a restart and are not \
-               refused. Without a tap, log = tells requests and speeds where the server logs them.",
+               its socket bound by systemd (a .socket unit whose ListenStream is the tap's address) clients wait \
+               during a restart and are not refused. Without a tap, log = tells requests and speeds where the server logs them.",
         series: "opsagent_requests_total, opsagent_tap_connections, opsagent_tap_added_seconds",
     },
     Matter {
@@ -49,7 +49,7 @@ pub(super) static MATTERS: [Matter; 12] = [
               come much later where the model reasons.",
         does: "If it grows and tokens per second per reader do not fall, requests wait or prompts are long: look at \
                the queue. If both get worse, the server has too many at once, or the model left the GPU.",
-        series: "opsagent_time_to_first_token_seconds{cold}",
+        series: "opsagent_time_to_first_token_seconds{cold}, opsagent_time_to_first_answer_seconds{cold}",
     },
     Matter {
         name: "tpot",
@@ -68,7 +68,7 @@ pub(super) static MATTERS: [Matter; 12] = [
               hold several tokens, so a gap is not the time of one token.",
         does: "Gaps of seconds while others begin: long prompts are read between the tokens of all. Gaps for all at \
                once: the server waits for a disk, for memory or for its GPU.",
-        series: "opsagent_chunk_gap_seconds",
+        series: "opsagent_longest_chunk_gap_seconds, opsagent_chunk_gap_seconds",
     },
     Matter {
         name: "tokens per second",
@@ -78,7 +78,8 @@ pub(super) static MATTERS: [Matter; 12] = [
               are counted; at its end the server's own count holds. Prompts are counted apart: the tokens that were not \
               in the cache, over the server's own time on them, and only where it tells both.",
         does: "Capacity is in all, comfort is per reader: with more at once the one rises and the other falls.",
-        series: "opsagent_output_tokens_total, opsagent_input_tokens_total, opsagent_cached_input_tokens_total",
+        series: "opsagent_output_tokens_total, opsagent_decode_tokens_total, opsagent_decode_seconds_total, \
+                 opsagent_prefill_tokens_total, opsagent_prefill_seconds_total",
     },
     Matter {
         name: "cold start",

@@ -115,7 +115,8 @@ mod tests {
     #[test]
     fn traffic_stays_with_its_target_and_none_is_added_up() {
         let target = |name: &str, in_flight| {
-            let traffic = TrafficView { in_flight, requests: 7, window_seconds: 300.0, ..TrafficView::default() };
+            let traffic =
+                TrafficView { in_flight, requests: 7, window_seconds: 300.0, ..TrafficView::default() };
             TargetView {
                 name: name.into(),
                 kind: "ollama".into(),

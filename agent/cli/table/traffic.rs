@@ -87,16 +87,17 @@ fn window(traffic: &TrafficView, room: usize) -> String {
     parts.join("; ")
 }
 
-/// How the objectives were met, and whether any was missed.
+/// How the objectives that judged any request were met, and whether any was missed.
 fn slos(all: &[SloView]) -> Option<(bool, String)> {
+    let all: Vec<&SloView> = all.iter().filter(|slo| slo.requests > 0).collect();
     let missed = all.iter().any(|slo| slo.missed > 0);
     if all.len() <= SHOWN_SLOS {
-        let said: Vec<String> = all.iter().map(SloView::said).collect();
+        let said: Vec<String> = all.iter().map(|slo| slo.said()).collect();
         return (!said.is_empty()).then(|| (missed, said.join(", ")));
     }
-    let mut worst: Vec<&SloView> = all.iter().filter(|slo| slo.missed > 0).collect();
+    let mut worst: Vec<&SloView> = all.iter().copied().filter(|slo| slo.missed > 0).collect();
     worst.sort_by_key(|slo| std::cmp::Reverse(slo.missed));
     let mut said: Vec<String> = worst.iter().take(SHOWN_SLOS).map(|slo| slo.said()).collect();
-    said.push(format!("{} of {} SLOs by every request", all.len() - worst.len(), all.len()));
+    said.push(format!("{} of {} by every request", all.len() - worst.len(), all.len()));
     Some((missed, said.join(", ")))
 }

@@ -4,7 +4,7 @@ use opsagent::cli::table::{Lost, render};
 use opsagent::cli::text::width;
 use opsagent::http::HttpError;
 use opsagent::sample::Note;
-use opsagent::view::{BackendView, GpusView, TrafficView};
+use opsagent::view::{BackendView, GpusView, SloView, TrafficView};
 use serde_json::{Value, json};
 
 use super::fake::Agent;
@@ -133,6 +133,17 @@ fn traffic_takes_one_line_where_nobody_asks_two_where_all_is_well_and_more_only_
         well(traffic);
         (traffic.in_flight, traffic.requests, traffic.last_end_at) = (Some(0), 0, None);
     };
+    let told_nothing = |traffic: &mut TrafficView| {
+        idle(traffic);
+        traffic.slos = vec![SloView { name: "chat".into(), requests: 0, missed: 0 }];
+    };
+    assert_eq!(lines(&told_nothing), lines(&idle), "an objective that judged nobody");
+    let many = lines(&|traffic| {
+        well(traffic);
+        let slo = |nth| SloView { name: format!("slo-{nth}"), requests: 9, missed: u64::from(nth == 3) };
+        traffic.slos = (0..20).map(slo).collect();
+    });
+    assert_eq!(many.last().unwrap(), "  SLOs met slo-3 8 of 9, 19 of 20 by every request");
     assert_eq!(lines(&idle), ["  traffic  no requests in 5 min (tap 127.0.0.1:11435)"]);
     assert_eq!(lines(&|_| ()).len(), 5);
 }
