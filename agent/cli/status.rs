@@ -18,7 +18,8 @@ Examples:
   opsagent status --json | jq .targets     for programs; see schema_version
 
 The columns: LOADED is models in memory / on disk, SLOTS requests at work / at once, QUEUE requests
-that wait; - is not told by the server, never zero.
+that wait; - is not told by the server, never zero. The lines of traffic, of targets with a tap or a
+log: what is under way, how the last 5 minutes were, and what was odd (opsagent explain tap, ttft).
 
 Exit codes, as of monitoring plugins:
   0   OK

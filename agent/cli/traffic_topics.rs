@@ -17,7 +17,7 @@ pub(super) static MATTERS: [Matter; 12] = [
               network before the tap is not in them.",
         does: "It is in line and cannot fail open: while the agent is down, what was pointed at the tap gets no \
                answer. The way round it is one step: point the clients at the server's own address again. With \
-               its socket bound by systemd (a .socket unit whose ListenStream is the tap's address) clients wait \
+               its socket bound by systemd (deploy/systemd/opsagent.socket) clients wait \
                during a restart and are not refused. Without a tap, log = tells requests and speeds where the server logs them.",
         series: "opsagent_requests_total, opsagent_tap_connections, opsagent_tap_added_seconds",
     },
