@@ -9,7 +9,7 @@ import (
 
 const (
 	streamHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n"
-	// As long as a token's chunk of llama-server is: some 190 bytes. The token is the time at which it is sent.
+	// As long as a token's chunk of llama-server is: some 170 bytes. The token is the time at which it is sent.
 	before = "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" "
 	after  = "\"},\"finish_reason\":null}]}\n\n"
 	digits = 19
