@@ -3,8 +3,14 @@
 
 use std::pin::Pin;
 use std::task::Context;
+use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
+
+/// How far ahead the timer is set at first. The limit of an answer that goes on is nearer than that of one that is
+/// to begin, and to bring a timer nearer wakes the thread once more, which short requests would feel; so would it
+/// be with the wait for the next request. A stream is woken once for it.
+const FIRST: Duration = Duration::from_secs(60);
 
 /// The timer of one task.
 #[derive(Debug, Default)]
@@ -16,7 +22,7 @@ impl Alarm {
         if now >= deadline {
             return true;
         }
-        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(deadline.min(now + FIRST))));
         let at = sleep.deadline();
         if deadline < at || now >= at {
             sleep.as_mut().reset(deadline);
@@ -30,7 +36,6 @@ impl Alarm {
 mod tests {
     use std::future::poll_fn;
     use std::task::Poll;
-    use std::time::Duration;
 
     use super::*;
 

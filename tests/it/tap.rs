@@ -9,5 +9,6 @@ mod pool;
 mod requests;
 mod secured;
 mod timeouts;
+mod told;
 mod upgrades;
 mod volume;

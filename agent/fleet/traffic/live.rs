@@ -1,5 +1,6 @@
 //! What passes by a target now, and the mailbox of what ended.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,6 +23,8 @@ pub struct Live {
     lost: AtomicU64,
     refused: [AtomicU64; Refusal::ALL.len()],
     ended: Mutex<Vec<(Instant, Generation)>>,
+    /// Clients with a name, which the config bounds, that asked for something else than a generation.
+    others: Mutex<BTreeMap<Arc<str>, u64>>,
 }
 
 impl Live {
@@ -51,6 +54,20 @@ impl Live {
     /// A request was answered by the tap itself.
     pub fn refuse(&self, reason: Refusal) {
         self.refused[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A client that has a name asked for something that is no generation.
+    pub fn other(&self, client: &Arc<str>) {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        match others.get_mut(client) {
+            Some(requests) => *requests += 1,
+            None => drop(others.insert(Arc::clone(client), 1)),
+        }
+    }
+
+    /// Who asked for something else since it was taken last, and how often.
+    pub(super) fn take_others(&self) -> BTreeMap<Arc<str>, u64> {
+        std::mem::take(&mut self.others.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What ended since it was taken last, and when.

@@ -37,9 +37,10 @@ impl Traffic {
     /// Counts what ended since the last time.
     pub(in crate::fleet) fn settle(&mut self, target: &str, models: &mut impl Models, world: &World<'_>) {
         let shown = self.shown();
-        let mut ended = Vec::new();
+        let (mut ended, mut others) = (Vec::new(), Vec::new());
         for (source, watched) in &mut self.live {
             ended.extend(watched.live.take().into_iter().map(|(when, one)| (*source, when, one)));
+            others.extend(watched.live.take_others());
             let traffic = &world.counted.traffic;
             let lost = watched.live.lost();
             traffic.count_lost(target, *source, lost.saturating_sub(watched.lost));
@@ -59,6 +60,9 @@ impl Traffic {
         }
         for (source, when, one) in ended {
             self.count(target, source, when, one, models, world);
+        }
+        for (client, requests) in others {
+            world.counted.traffic.count_client(target, self.client(&client), requests);
         }
         self.window.trim(world.now);
     }
@@ -85,7 +89,7 @@ impl Traffic {
         let traffic = &world.counted.traffic;
         traffic.count(&Whose { target, model, source }, &one, cold, at);
         if let Some(client) = &one.client {
-            traffic.count_client(target, self.client(client));
+            traffic.count_client(target, self.client(client), 1);
         }
         if self.shown() != Some(source) {
             return;

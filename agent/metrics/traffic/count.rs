@@ -88,9 +88,9 @@ impl Traffic {
         self.request_ends_lost_total.of([target, source.name()]).inc_by(ends);
     }
 
-    /// A client that has a name made a request.
-    pub fn count_client(&self, target: &str, client: &str) {
-        self.tap_client_requests_total.of([target, client]).inc();
+    /// A client that has a name made so many requests.
+    pub fn count_client(&self, target: &str, client: &str, requests: u64) {
+        self.tap_client_requests_total.of([target, client]).inc_by(requests);
     }
 
     /// One generation ended, at that time; `cold`: its model had to be loaded, in what the server says it took.

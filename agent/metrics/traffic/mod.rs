@@ -67,7 +67,7 @@ metrics! {
         tap_added_seconds: Histogram ["target"] buckets ADDED,
         /// Answers that passed the tap and were not measured to their end, by reason: panic (a fault of the agent), line_too_long, encoding, malformed.
         tap_meter_failures_total: Counter ["reason"],
-        /// Requests through the tap by client, of those to which the config gives a name.
+        /// Requests through the tap by client, of those to which the config gives a name: whatever they ask for, not only generations.
         tap_client_requests_total: Counter ["target", "client"],
         /// Requests that the tap answered itself with an error, by reason: connections (as many are open as the config allows), head_too_large, body_too_large, slow (the head did not come in time), host (not let in), malformed, unsupported.
         tap_refused_requests_total: Counter ["target", "reason"],

@@ -9,32 +9,32 @@ use tokio::time::Instant;
 
 use super::{Break, Exchange, Trouble};
 use crate::sample::Failure;
-use crate::tap::answer::{self, Answer, Asked, Kind};
+use crate::tap::answer::Asked;
 use crate::tap::body::Body;
 use crate::tap::connection::Client;
-use crate::tap::head::may_end;
 use crate::tap::outbox::{Outbox, write_or_keep};
 use crate::tap::scratch;
 use crate::tap::watch::Watch;
-use crate::wire::{Close, Head};
+use crate::wire::Close;
 
 /// How far an answer is.
 #[derive(Debug)]
 pub(super) struct Down {
-    asked: Asked,
-    stage: Stage,
-    out: Outbox,
+    pub(super) asked: Asked,
+    pub(super) stage: Stage,
+    pub(super) out: Outbox,
     /// A byte of it came.
     begun: bool,
     /// Its head went to the client; one of 1xx does not count.
-    passed: bool,
-    open_ended: bool,
-    keep_upstream: bool,
-    keep_client: bool,
+    pub(super) passed: bool,
+    pub(super) open_ended: bool,
+    pub(super) keep_upstream: bool,
+    pub(super) keep_client: bool,
 }
 
+/// What of an answer comes next.
 #[derive(Debug)]
-enum Stage {
+pub(super) enum Stage {
     /// So much of a head.
     Head(Vec<u8>),
     Body(Body),
@@ -43,14 +43,14 @@ enum Stage {
 }
 
 /// Where an answer goes.
-struct To<'a> {
-    client: &'a mut Client,
-    watch: &'a mut Watch,
-    head_bytes: usize,
+pub(super) struct To<'a> {
+    pub(super) client: &'a mut Client,
+    pub(super) watch: &'a mut Watch,
+    pub(super) head_bytes: usize,
     /// The tap ends: connections are not kept.
-    stopping: bool,
+    pub(super) stopping: bool,
     /// The request is not wholly read.
-    unread: bool,
+    pub(super) unread: bool,
 }
 
 impl Down {
@@ -157,96 +157,6 @@ impl Down {
         }
     }
 
-    /// Heads, of which `looked` bytes were looked at before, and what follows them.
-    fn take_head(
-        &mut self,
-        bytes: &[u8],
-        looked: usize,
-        to: &mut To<'_>,
-        cx: &mut Context<'_>,
-    ) -> Result<(), Break> {
-        let came = Instant::now();
-        let (mut rest, mut looked) = (bytes, looked);
-        loop {
-            let found = if looked == 0 || may_end(rest, looked) {
-                answer::read(rest, self.asking(to)).map_err(|text| {
-                    broken(Failure::Malformed, format!("the server's answer cannot be passed on: {text}"))
-                })?
-            } else {
-                None
-            };
-            let Some((answer, used)) = found else {
-                if rest.len() > to.head_bytes {
-                    let text = format!(
-                        "the head of the server's answer is larger than {} bytes (max_header)",
-                        to.head_bytes
-                    );
-                    return Err(broken(Failure::Malformed, text));
-                }
-                self.stage = Stage::Head(rest.to_vec());
-                return self.write(to, cx);
-            };
-            self.out.push(&answer.head);
-            rest = &rest[used..];
-            match answer.kind {
-                Kind::Interim => (looked, self.stage) = (0, Stage::Head(Vec::new())),
-                Kind::Switch => {
-                    (self.stage, self.passed) = (Stage::Switched, true);
-                    self.out.push(rest);
-                    return Ok(());
-                }
-                Kind::Final => return self.begin(&answer, rest, came, to, cx),
-            }
-            if rest.is_empty() {
-                return self.write(to, cx);
-            }
-        }
-    }
-
-    /// What the request asked for, as of now.
-    fn asking(&self, to: &To<'_>) -> Asked {
-        // One that was told to wait may never send its body now, and begin its next request instead.
-        let unsure = self.asked.continues && to.unread;
-        Asked { keep: self.asked.keep && !to.stopping && !unsure, ..self.asked }
-    }
-
-    /// The head of the answer itself, and what came of its body with it.
-    fn begin(
-        &mut self,
-        answer: &Answer,
-        rest: &[u8],
-        came: Instant,
-        to: &mut To<'_>,
-        cx: &mut Context<'_>,
-    ) -> Result<(), Break> {
-        let mut body = answer.body;
-        let fine = body.advance(rest, |_| ());
-        let own = fine.unwrap_or(rest.len());
-        self.out.push(&rest[..own]);
-        self.passed = true;
-        self.open_ended = answer.body == Body::UntilClose;
-        self.keep_upstream = answer.keep_upstream && own == rest.len();
-        self.keep_client = answer.keep_client;
-        self.stage = Stage::Body(body);
-        self.write(to, cx)?;
-        if self.open_ended {
-            // Whatever ends it before the server does, the end of this very process too, must not look like the
-            // end of the answer.
-            drop(to.client.stream.set_zero_linger());
-        }
-        let now = Instant::now();
-        if to.watch.is_on() {
-            let head = Head {
-                status: answer.status,
-                content_type: answer.content_type(),
-                content_encoding: answer.content_encoding(),
-            };
-            to.watch.head(head, came);
-            show(answer.body, &rest[..own], to.watch, now, now.saturating_duration_since(came));
-        }
-        fine.map(drop).map_err(|_| bad_framing())
-    }
-
     /// More of the body: the way of every token.
     fn take_body(&mut self, bytes: &[u8], to: &mut To<'_>, cx: &mut Context<'_>) -> Result<(), Break> {
         let Stage::Body(body) = &mut self.stage else { return Ok(()) };
@@ -267,7 +177,7 @@ impl Down {
     }
 
     /// Writes what is in the outbox, as far as the client takes it.
-    fn write(&mut self, to: &mut To<'_>, cx: &mut Context<'_>) -> Result<(), Break> {
+    pub(super) fn write(&mut self, to: &mut To<'_>, cx: &mut Context<'_>) -> Result<(), Break> {
         match self.poll_flush(to.client, cx) {
             Poll::Ready(Err(_)) => Err(Break::ClientGone),
             _ => Ok(()),
@@ -326,7 +236,7 @@ impl Exchange<'_> {
 }
 
 /// Shows the meter data of a body.
-fn show(mut body: Body, bytes: &[u8], watch: &mut Watch, now: Instant, here: Duration) {
+pub(super) fn show(mut body: Body, bytes: &[u8], watch: &mut Watch, now: Instant, here: Duration) {
     // Broken framing is found out by others.
     body.advance(bytes, |part| watch.body(part, now, here)).ok();
 }
@@ -340,10 +250,10 @@ fn failed(error: &io::Error, down: &Down) -> Break {
     Break::Upstream(Trouble { failure: Failure::Reset, text, reset: true })
 }
 
-fn broken(failure: Failure, text: impl Into<String>) -> Break {
+pub(super) fn broken(failure: Failure, text: impl Into<String>) -> Break {
     Break::Upstream(Trouble { failure, text: text.into(), reset: false })
 }
 
-fn bad_framing() -> Break {
+pub(super) fn bad_framing() -> Break {
     broken(Failure::Malformed, "")
 }

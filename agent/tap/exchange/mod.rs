@@ -22,17 +22,12 @@ use crate::sample::Failure;
 use crate::wire::Close;
 
 mod down;
+mod heads;
+mod late;
 mod up;
 
 use down::Down;
 use up::Up;
-
-/// How long a client may go on with a body that the server answered before it was whole. Short ones end within
-/// it, and the connection can be used on.
-const REST: Duration = Duration::from_secs(5);
-
-/// How often a client that cannot be read from, since what it sent is not taken yet, is asked for.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// How long the client may take for what came before a break.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -88,6 +83,9 @@ pub(super) async fn run(
 ) -> After {
     let live = &site.plan.live;
     let manner = request.manner;
+    if let (None, Some(client)) = (request.dialect, &request.client) {
+        live.other(client);
+    }
     let mut watch = Watch::new(request.dialect, live, request.client.clone(), request.trace_id.clone());
     let up = match Up::new(&request, &mut client.inbox, site.plan.limits.body_bytes) {
         Ok(up) => up,
@@ -161,58 +159,6 @@ impl Exchange<'_> {
     /// The answer is with the client, and the request with the server or at its end.
     fn is_over(&self) -> bool {
         self.down.is_switched() || (self.down.is_over() && self.up.is_over())
-    }
-
-    /// The time limits, and a look for a client that is not read from.
-    fn poll_late(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Result<(), Break>> {
-        let deadline = self.deadline();
-        loop {
-            let unread = !self.client.is_heard() || self.up.is_stuck();
-            let next = if unread { deadline.min(self.looked + LOOK) } else { deadline };
-            if !self.client.alarm.rings(cx, now, next) {
-                return Poll::Pending;
-            }
-            let now = Instant::now();
-            if now >= deadline {
-                return Poll::Ready(Err(self.late()));
-            }
-            self.looked = now;
-            if unread && self.client.has_left() {
-                return Poll::Ready(Err(Break::ClientGone));
-            }
-        }
-    }
-
-    fn deadline(&self) -> Instant {
-        let limits = &self.site.plan.limits;
-        self.moved
-            + match () {
-                () if self.down.is_over() => REST,
-                () if self.down.is_passed() || !self.up.is_sent() => limits.idle,
-                () => limits.first_byte,
-            }
-    }
-
-    /// Whose fault it is that nothing went on for so long.
-    fn late(&self) -> Break {
-        let limits = &self.site.plan.limits;
-        let upstream = |failure, text| Break::Upstream(Trouble { failure, text, reset: false });
-        if self.down.is_over() || !self.down.is_flushed() {
-            return Break::ClientGone;
-        }
-        if self.down.is_passed() {
-            return upstream(Failure::IdleTimeout, String::new());
-        }
-        if self.up.is_sent() {
-            let text =
-                format!("the server began no answer within {:?} (first_byte_timeout)", limits.first_byte);
-            return upstream(Failure::FirstByteTimeout, text);
-        }
-        if self.up.is_stuck() {
-            let text = format!("the server took nothing of the request for {:?} (idle_timeout)", limits.idle);
-            return upstream(Failure::FirstByteTimeout, text);
-        }
-        Break::Refused(Refused::slow(limits.idle))
     }
 
     /// Whether the request may be sent once more: over a connection that had waited, the server may have closed

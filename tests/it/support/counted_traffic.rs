@@ -72,6 +72,6 @@ pub fn count(counted: &Counted) {
     for missed in [false, true, false] {
         traffic.count_slo("box", "llama3.1:8b", "chat", missed);
     }
-    traffic.count_client("box", "editor");
+    traffic.count_client("box", "editor", 1);
     traffic.count_refused("box", Refusal::HeadTooLarge, 2);
 }
