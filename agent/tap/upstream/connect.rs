@@ -52,6 +52,10 @@ impl Upstream {
                 let text = format!("{} refuses connections: is the server running?", self.authority);
                 return Unconnected { failure: Failure::Refused, text };
             }
+            if error.kind() == io::ErrorKind::ConnectionReset {
+                let text = format!("{} ended the connection as soon as it was accepted", self.authority);
+                return Unconnected { failure: Failure::Reset, text };
+            }
             unreachable(format!("{} cannot be reached: {error}", self.authority))
         })?;
         // Tokens are small, and each is to leave at once. Without it they come late, but they come.
