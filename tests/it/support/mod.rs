@@ -2,6 +2,8 @@
 
 pub mod agent;
 pub mod authority;
+pub mod chaos;
+pub mod clients;
 pub mod clock;
 pub mod counted_traffic;
 pub mod eye;
@@ -9,6 +11,7 @@ pub mod fake;
 pub mod fixture;
 pub mod gguf;
 pub mod golden;
+pub mod http1;
 pub mod machine;
 pub mod nvml;
 pub mod page_view;
@@ -22,6 +25,8 @@ pub mod rich_traffic;
 pub mod rich_view;
 pub mod served;
 pub mod stopwatch;
+pub mod stub;
+pub mod tapped;
 pub mod tiny_model;
 pub mod tree;
 pub mod wire;

@@ -21,8 +21,14 @@ const CONTROL: [&str; 5] = ["<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>"
 const CHAT_TEMPLATE: &str = "{% for m in messages %}<|im_start|>{{ m.role }} {{ m.content }}<|im_end|>{% endfor %}\
     {% if add_generation_prompt %}<|im_start|>assistant {% endif %}";
 
-/// Control tokens, the 256 bytes a tokenizer falls back to, the space and the printable characters.
-const VOCABULARY: usize = CONTROL.len() + 256 + 95;
+/// Tokens that together call a tool, as models of the Hermes family do. Nothing leads to them but
+/// [`TinyModel::calling_a_tool`].
+const CALL: [&str; 3] =
+    ["<tool_call>\n{\"name\": \"weather\", ", "\"arguments\": {\"city\": \"Paris\"}", "}\n</tool_call>"];
+
+/// Control tokens, the 256 bytes a tokenizer falls back to, the space, the printable characters, and a call.
+const VOCABULARY: usize = CONTROL.len() + 256 + 95 + CALL.len();
+const FIRST_OF_CALL: usize = VOCABULARY - CALL.len();
 const WIDTH: usize = 384; // the vocabulary, rounded up to the blocks of 32 that llama-quantize wants
 const HEADS: usize = 4;
 const HEAD: usize = 32;
@@ -76,6 +82,16 @@ impl TinyModel {
         let mut random = Random(seed);
         for logit in self.logits.iter_mut().flatten() {
             *logit += deviation * random.normal();
+        }
+        self
+    }
+
+    /// Calls a tool as soon as a prompt ends in a space, and says nothing else.
+    pub fn calling_a_tool(mut self) -> Self {
+        let call = [letter(' '), FIRST_OF_CALL, FIRST_OF_CALL + 1, FIRST_OF_CALL + 2, token("</s>")];
+        for pair in call.windows(2) {
+            self.logits.iter_mut().for_each(|row| row[pair[0]] = NEVER);
+            self.logits[pair[1]][pair[0]] = 0.0;
         }
         self
     }
@@ -193,16 +209,18 @@ fn spelling(id: usize) -> String {
         0..5 => CONTROL[id].into(),
         5..261 => format!("<0x{:02X}>", id - 5),
         261 => "▁".into(),
+        FIRST_OF_CALL.. => CALL[id - FIRST_OF_CALL].into(),
         _ => char::from((id - 261) as u8 + b' ').into(),
     }
 }
 
-/// What kind of token it is, in the numbers of GGUF: unknown, control, byte or normal.
+/// What kind of token it is, in the numbers of GGUF: unknown, control, byte, of the maker's own, or normal.
 fn class(id: usize) -> i32 {
     match id {
         0 => 2,
         1..5 => 3,
         5..261 => 6,
+        FIRST_OF_CALL.. => 4,
         _ => 1,
     }
 }

@@ -84,7 +84,7 @@ class OllamaCases {
   }
 
   async models(seen) {
-    seen.told({ text: JSON.stringify((await this.client.list()).models.map((model) => model.model)) });
+    seen.told({ text: JSON.stringify((await this.client.list()).models.map((model) => model.model).sort()) });
   }
 
   async unknown_model(seen) {
@@ -92,7 +92,7 @@ class OllamaCases {
   }
 
   async cancelled(seen) {
-    const options = { ...this.settings.options, num_predict: 100_000 };
+    const options = { ...this.settings.options, num_predict: 20_000 };
     const parts = await this.client.chat({ ...this.settings, options, messages: QUESTION, stream: true });
     for await (const part of parts) {
       seen.piece(part.message.content);
@@ -107,7 +107,7 @@ class OllamaCases {
 class OpenaiCases {
   constructor(url, model, key) {
     const { OpenAI } = load("openai");
-    this.client = new OpenAI({ baseURL: `${url}/v1`, apiKey: key, maxRetries: 0 });
+    this.client = new OpenAI({ baseURL: `${url}/v1`, apiKey: key, maxRetries: 0, timeout: 60_000 });
     this.settings = { model, temperature: 0, seed: 1, max_tokens: LENGTH };
   }
 
@@ -147,7 +147,8 @@ class OpenaiCases {
 
   async complete_stream(seen) {
     const settings = { ...this.settings, prompt: "the capital ", stream: true };
-    for await (const part of await this.client.completions.create(settings)) {
+    const parts = await this.client.completions.create({ ...settings, stream_options: { include_usage: true } });
+    for await (const part of parts) {
       for (const choice of part.choices) {
         seen.piece(choice.text);
         seen.told({ finish: choice.finish_reason });
@@ -182,7 +183,7 @@ class OpenaiCases {
   }
 
   async models(seen) {
-    seen.told({ text: JSON.stringify((await this.client.models.list()).data.map((model) => model.id)) });
+    seen.told({ text: JSON.stringify((await this.client.models.list()).data.map((model) => model.id).sort()) });
   }
 
   async unknown_model(seen) {
@@ -194,7 +195,7 @@ class OpenaiCases {
   }
 
   async cancelled(seen) {
-    const settings = { ...this.settings, max_tokens: 100_000, messages: QUESTION, stream: true };
+    const settings = { ...this.settings, max_tokens: 20_000, messages: QUESTION, stream: true };
     const parts = await this.client.chat.completions.create(settings);
     for await (const part of parts) {
       seen.piece(part.choices[0]?.delta.content);

@@ -11,6 +11,7 @@ import sys
 import time
 
 LENGTH = 12
+PATIENCE = 60  # seconds: what hangs is to be told as the case it is
 QUESTION = [{"role": "user", "content": "the capital of France"}]
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string", "maxLength": 8}}, "required": ["city"]}
 TOOL = {"name": "weather", "description": "The weather of a city", "parameters": PARAMETERS}
@@ -43,7 +44,7 @@ class Ollama:
     def __init__(self, url, model, key):
         import ollama
 
-        self.client, self.model = ollama.Client(host=url), model
+        self.client, self.model = ollama.Client(host=url, timeout=PATIENCE), model
         self.settings = {"temperature": 0, "seed": 1, "num_predict": LENGTH, "num_thread": 1}
 
     def usage(self, seen, answer):
@@ -74,6 +75,12 @@ class Ollama:
         parts = self.client.generate(self.model, "the capital ", options=self.settings, stream=True)
         self.stream(seen, parts, lambda part: part.response)
 
+    def long_stream(self, seen):
+        """A prompt and an answer that take a second or more, for those who compare times."""
+        prompt = "Tell me a long story of a lighthouse. " + "It stands on a rock in the sea. " * 30
+        parts = self.client.generate(self.model, prompt, options={**self.settings, "num_predict": 150}, stream=True)
+        self.stream(seen, parts, lambda part: part.response)
+
     def embed(self, seen):
         answer = self.client.embed(self.model, ["one", "two"])
         seen.told(text=json.dumps(answer.embeddings), input=answer.prompt_eval_count)
@@ -82,13 +89,13 @@ class Ollama:
         self.chat(seen, tools=[{"type": "function", "function": TOOL}])
 
     def models(self, seen):
-        seen.told(text=json.dumps([model.model for model in self.client.list().models]))
+        seen.told(text=json.dumps(sorted(model.model for model in self.client.list().models)))
 
     def unknown_model(self, seen):
         self.chat(seen, model="no-such-model")
 
     def cancelled(self, seen):
-        settings = {**self.settings, "num_predict": 100_000}
+        settings = {**self.settings, "num_predict": 20_000}
         for part in self.client.chat(self.model, QUESTION, options=settings, stream=True):
             seen.piece(part.message.content)
             if seen.facts["pieces"] == 3:
@@ -100,7 +107,8 @@ class Openai:
     def __init__(self, url, model, key):
         import openai
 
-        self.client, self.model = openai.OpenAI(base_url=url + "/v1", api_key=key, max_retries=0), model
+        settings = {"api_key": key, "max_retries": 0, "timeout": PATIENCE}
+        self.client, self.model = openai.OpenAI(base_url=url + "/v1", **settings), model
         self.settings = {"temperature": 0, "seed": 1, "max_tokens": LENGTH}
 
     def usage(self, seen, answer):
@@ -135,7 +143,7 @@ class Openai:
 
     def complete_stream(self, seen):
         settings = {"model": self.model, "prompt": "the capital ", "stream": True, **self.settings}
-        for part in self.client.completions.create(**settings):
+        for part in self.client.completions.create(stream_options={"include_usage": True}, **settings):
             for choice in part.choices:
                 seen.piece(choice.text)
                 seen.told(finish=choice.finish_reason)
@@ -164,7 +172,7 @@ class Openai:
         )
 
     def models(self, seen):
-        seen.told(text=json.dumps([model.id for model in self.client.models.list().data]))
+        seen.told(text=json.dumps(sorted(model.id for model in self.client.models.list().data)))
 
     def unknown_model(self, seen):
         self.chat(seen, model="no-such-model")
@@ -173,7 +181,7 @@ class Openai:
         self.chat(seen, client=self.client.with_options(api_key="wrong"))
 
     def cancelled(self, seen):
-        settings = {**self.settings, "max_tokens": 100_000}
+        settings = {**self.settings, "max_tokens": 20_000}
         parts = self.client.chat.completions.create(
             model=self.model, messages=QUESTION, stream=True, **settings
         )
@@ -188,7 +196,8 @@ class Anthropic:
     def __init__(self, url, model, key):
         import anthropic
 
-        self.client, self.model = anthropic.Anthropic(base_url=url, api_key=key, max_retries=0), model
+        settings = {"api_key": key, "max_retries": 0, "timeout": PATIENCE}
+        self.client, self.model = anthropic.Anthropic(base_url=url, **settings), model
         settings = {"max_tokens": LENGTH, "messages": QUESTION}
         self.settings = {**settings, "extra_body": {"temperature": 0}}  # no parameter of its own any more
 
