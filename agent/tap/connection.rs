@@ -19,6 +19,7 @@ use super::refusal::{Manner, Refused};
 use super::request::{self, Request};
 use super::scratch::{self, SCRATCH};
 use super::site::{Site, Tap};
+use crate::fleet::Connected;
 use crate::sample::Refusal;
 
 /// How long a connection may wait for its next request: as with nginx, and longer than the minute that a scraper
@@ -66,9 +67,9 @@ enum Heard {
     Gone,
 }
 
-/// Serves one connection to its end.
-pub(super) async fn serve(tap: Arc<Tap>, stream: TcpStream, peer: IpAddr) {
-    let _open = tap.site().plan.live.connect();
+/// Serves one connection to its end; `open` is its place among the others.
+pub(super) async fn serve(tap: Arc<Tap>, stream: TcpStream, peer: IpAddr, open: Connected) {
+    let _open = open;
     let mut client = Client { stream, peer, inbox: Vec::new(), alarm: Alarm::default() };
     loop {
         let after = match client.hear(&tap).await {

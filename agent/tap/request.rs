@@ -59,8 +59,7 @@ pub(super) fn read(bytes: &[u8], site: &Site, peer: IpAddr) -> Result<Option<(Re
 
     let hops = Hops::of(headers);
     let value = |name: &str| headers.iter().find(|h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value);
-    // An upgrade to HTTP/2 would carry requests past all that is checked here.
-    let upgrade = hops.upgrade && !old && value("upgrade").is_some_and(|to| !to.eq_ignore_ascii_case(b"h2c"));
+    let upgrade = hops.upgrade && !old && may_upgrade(headers);
     let asked = Asked {
         head_only: method == "HEAD",
         old,
@@ -80,6 +79,19 @@ pub(super) fn read(bytes: &[u8], site: &Site, peer: IpAddr) -> Result<Option<(Re
         client: client(headers, site, peer),
     };
     Ok(Some((request, used)))
+}
+
+/// Whether what it would change to may pass unread. HTTP/2 would carry requests past all that is checked here, and
+/// which of several the server takes is its own choice.
+fn may_upgrade(headers: &[Header<'_>]) -> bool {
+    let named = headers.iter().filter(|header| header.name.eq_ignore_ascii_case("upgrade"));
+    let mut protocols =
+        named.flat_map(|header| header.value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii).peekable();
+    let is_http = |name: &[u8]| {
+        let name = name.split(|byte| *byte == b'/').next().unwrap_or_default();
+        ["h2", "h2c", "http"].iter().any(|http| name.eq_ignore_ascii_case(http.as_bytes()))
+    };
+    protocols.peek().is_some() && !protocols.any(is_http)
 }
 
 struct Onward<'a> {

@@ -25,7 +25,12 @@ pub(super) fn poll_read<R>(
         let mut read = ReadBuf::new(buffer);
         match Pin::new(stream).poll_read(cx, &mut read) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(())) => Poll::Ready(then(Ok(read.filled()), cx)),
+            Poll::Ready(Ok(())) => {
+                let result = then(Ok(read.filled()), cx);
+                // It is somebody's prompt or answer, and the next read may be hours away.
+                read.filled_mut().fill(0);
+                Poll::Ready(result)
+            }
             Poll::Ready(Err(error)) => Poll::Ready(then(Err(error), cx)),
         }
     })

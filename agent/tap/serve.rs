@@ -58,7 +58,9 @@ pub async fn serve(listener: std::net::TcpListener, plan: SharedPlan, jobs: Jobs
         if plan.live.connections() < most as u64 {
             // Tokens are small, and each is to leave at once. Without it they come late, but they come.
             drop(stream.set_nodelay(true));
-            jobs.run("tap", connection::serve(Arc::clone(&tap), stream, peer.ip()));
+            // It counts from here on: many may come before the first of them runs.
+            let open = plan.live.connect();
+            jobs.run("tap", connection::serve(Arc::clone(&tap), stream, peer.ip(), open));
         } else {
             plan.live.refuse(Refusal::Connections);
             if Arc::strong_count(&turned_away) <= MOST_TURNED_AWAY {

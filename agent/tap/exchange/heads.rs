@@ -42,7 +42,10 @@ impl Down {
                 self.stage = Stage::Head(rest.to_vec());
                 return self.write(to, cx);
             };
-            self.out.push(&answer.head);
+            // HTTP/1.0 has no interim answers: a client of it would take one for the answer.
+            if answer.kind != Kind::Interim || !self.asked.old {
+                self.out.push(&answer.head);
+            }
             rest = &rest[used..];
             match answer.kind {
                 Kind::Interim => (looked, self.stage) = (0, Stage::Head(Vec::new())),

@@ -87,7 +87,7 @@ pub(super) async fn run(
         live.other(client);
     }
     let mut watch = Watch::new(request.dialect, live, request.client.clone(), request.trace_id.clone());
-    let up = match Up::new(&request, &mut client.inbox, site.plan.limits.body_bytes) {
+    let mut up = match Up::new(&request, &mut client.inbox, site.plan.limits.body_bytes) {
         Ok(up) => up,
         Err(refused) => return refuse(client, site, &mut watch, &refused, manner).await,
     };
@@ -99,7 +99,11 @@ pub(super) async fn run(
         Some(stream) => stream,
         None => match connect(client, site).await {
             Ok(stream) => stream,
-            Err(why) => return give_up(client, site, &mut watch, why, manner).await,
+            Err(why) => {
+                // What was asked for is of interest all the same.
+                up.show(&mut watch);
+                return give_up(client, site, &mut watch, why, manner).await;
+            }
         },
     };
     let now = Instant::now();

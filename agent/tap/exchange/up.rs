@@ -49,7 +49,7 @@ impl Up {
             began: None,
         };
         up.out.push(&request.head);
-        up.absorb(inbox)?;
+        up.absorb(inbox, None)?;
         Ok(up)
     }
 
@@ -93,13 +93,17 @@ impl Up {
         self.out
     }
 
-    /// Takes what is of this request out of the inbox.
-    fn absorb(&mut self, inbox: &mut Vec<u8>) -> Result<(), Refused> {
+    /// Takes what is of this request out of the inbox. What comes after the first write is shown to `watch` here.
+    fn absorb(&mut self, inbox: &mut Vec<u8>, watch: Option<&mut Watch>) -> Result<(), Refused> {
         if inbox.is_empty() || self.body.is_over() {
             return Ok(());
         }
+        let mut before = self.body;
         let own = self.advance(inbox)?;
         self.out.push(&inbox[..own]);
+        if let Some(watch) = watch.filter(|watch| self.unshown.is_none() && watch.is_on()) {
+            before.advance(&inbox[..own], |part| watch.request(part)).ok();
+        }
         inbox.drain(..own);
         Ok(())
     }
@@ -116,7 +120,7 @@ impl Up {
     }
 
     /// Shows the meter what was sent along with the head.
-    fn show(&mut self, watch: &mut Watch) {
+    pub(super) fn show(&mut self, watch: &mut Watch) {
         if let Some((from, mut body)) = self.unshown.take()
             && watch.is_on()
             && let Some(bytes) = self.out.bytes().get(from..)
@@ -174,7 +178,7 @@ impl Exchange<'_> {
             return Ok(false);
         }
         if !self.client.inbox.is_empty() {
-            self.up.absorb(&mut self.client.inbox).map_err(Break::Refused)?;
+            self.up.absorb(&mut self.client.inbox, Some(&mut self.watch)).map_err(Break::Refused)?;
             self.client.let_go();
             return Ok(true);
         }
@@ -221,6 +225,7 @@ impl Exchange<'_> {
     /// The server takes no more. What it says to that is read before it is called broken.
     fn turn_deaf(&mut self) {
         self.up.deaf = true;
+        self.up.show(&mut self.watch);
         if !self.up.out.is_held() {
             self.up.out.clear();
         }

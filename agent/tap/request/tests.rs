@@ -137,8 +137,10 @@ fn an_upgrade_goes_on_but_not_one_to_http_2() {
         upgrade && websocket.contains("\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"),
         "{websocket}"
     );
-    let (h2c, upgrade) = head("h2c");
-    assert!(!upgrade && !h2c.contains("pgrade") && !h2c.contains("HTTP2"), "{h2c}");
+    for among in ["h2c", "H2C", "websocket, h2c", "h2c,websocket", "websocket\r\nUpgrade: h2c", "HTTP/2.0"] {
+        let (h2c, upgrade) = head(among);
+        assert!(!upgrade && !h2c.contains("pgrade") && !h2c.contains("HTTP2"), "{among}: {h2c}");
+    }
 }
 
 #[test]

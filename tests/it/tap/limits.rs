@@ -5,6 +5,18 @@ use opsagent::sample::Refusal;
 use crate::support::wire::{GET, OK, Server, Tapped};
 
 #[tokio::test]
+async fn of_many_that_come_at_once_no_more_are_let_in_than_allowed() {
+    let server = Server::bind().await;
+    let tap = Tapped::with(&server.url(), |plan| plan.limits.connections = 1);
+    let mut clients = Vec::new();
+    for _ in 0..40 {
+        clients.push(tap.connect().await);
+    }
+    tap.until(|live| live.refused()[Refusal::Connections as usize] == 39).await;
+    assert_eq!(tap.live.connections(), 1);
+}
+
+#[tokio::test]
 async fn one_connection_more_than_allowed_is_told_so_until_another_ends() {
     let server = Server::bind().await;
     let tap = Tapped::with(&server.url(), |plan| plan.limits.connections = 1);

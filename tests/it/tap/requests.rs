@@ -98,6 +98,20 @@ async fn a_client_of_http_1_0_speaks_to_the_server_as_one() {
 }
 
 #[tokio::test]
+async fn a_client_of_http_1_0_gets_no_interim_answer() {
+    let server = Server::bind().await;
+    let tap = Tapped::before(&server);
+    let mut client = tap.connect().await;
+    client.send("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n").await;
+    let mut upstream = server.accept().await;
+    upstream.head().await;
+    upstream
+        .send("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+        .await;
+    client.expect("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\nx").await;
+}
+
+#[tokio::test]
 async fn one_that_waits_for_100_is_told_by_the_server_alone() {
     let server = Server::bind().await;
     let tap = Tapped::before(&server);

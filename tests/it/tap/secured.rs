@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::support::authority::Authority;
 use crate::support::wire::{GET, OK, Server, Tapped};
 
-fn acceptor(ca: &Authority) -> TlsAcceptor {
+pub(super) fn acceptor(ca: &Authority) -> TlsAcceptor {
     let (cert, key) = ca.server();
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()

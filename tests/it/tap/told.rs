@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use opsagent::fleet::Fleet;
 use opsagent::metrics::{Format, render};
-use opsagent::sample::Source;
+use opsagent::sample::{ModelSample, ServerSample, Source};
 use opsagent::servers::Target;
 use opsagent::tap::{Client, Limits, Plan};
 use opsagent::wire::exposition::parse;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::secured::acceptor;
+use crate::support::authority::Authority;
 use crate::support::eye;
 use crate::support::wire::{OK, Server, Tapped, Wire};
 
@@ -143,4 +146,58 @@ async fn a_client_with_a_name_is_counted_whatever_it_asks_for() {
     }
     tap.until(|live| live.in_flight() == (0, 0)).await;
     assert_eq!(counted(&fleet, "tap_client_requests_total", "client"), [("bot".to_owned(), 3.0)]);
+}
+
+/// A fleet whose target has the models `a` and `b`.
+fn fleet_of_two() -> Fleet {
+    let fleet = fleet();
+    let models = ["a", "b"].map(|name| ModelSample { name: name.into(), ..ModelSample::default() });
+    let sample = ServerSample { kind: "openai", models: models.into(), ..ServerSample::default() };
+    fleet.record_poll("box", Ok(sample), Duration::from_millis(1));
+    fleet
+}
+
+const BODY: &str = r#"{"model":"b","messages":[]}"#;
+
+fn head_of_body() -> String {
+    let length = BODY.len();
+    format!("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n")
+}
+
+#[tokio::test]
+async fn a_request_that_the_server_refuses_to_take_is_told_with_its_model() {
+    let (server, fleet) = (Server::bind().await, fleet_of_two());
+    let tap = through(&fleet, &server, |_| ());
+    drop(server);
+    let mut client = tap.connect().await;
+    client.send(head_of_body() + BODY).await;
+    assert!(client.head().await.starts_with("HTTP/1.1 502 "));
+    tap.until(|live| live.in_flight() == (0, 0)).await;
+    assert_eq!(counted(&fleet, "request_failures_total", "model"), [("b".to_owned(), 1.0)]);
+    assert_eq!(counted(&fleet, "request_failures_total", "reason"), [("refused".to_owned(), 1.0)]);
+}
+
+#[tokio::test]
+async fn what_comes_of_a_request_while_its_connection_is_made_is_read_too() {
+    let (server, fleet, ca) = (Server::bind().await, fleet_of_two(), Authority::new());
+    let tap = through(&fleet, &server, |plan| {
+        plan.upstream = format!("https://localhost:{}/", server.address().port()).parse().unwrap();
+        plan.ca_pem = Some(ca.pem().into_bytes());
+    });
+    let mut client = tap.connect().await;
+    client.send(head_of_body()).await;
+    let stream = server.accept().await.0;
+    // The tap waits for the server's part of the handshake.
+    client.send(BODY).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut stream = acceptor(&ca).accept(stream).await.unwrap();
+    let mut request = Vec::new();
+    while !request.ends_with(BODY.as_bytes()) {
+        request.push(stream.read_u8().await.unwrap());
+    }
+    stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    stream.flush().await.unwrap();
+    assert!(client.head().await.starts_with("HTTP/1.1 404 "));
+    tap.until(|live| live.in_flight() == (0, 0)).await;
+    assert_eq!(counted(&fleet, "request_failures_total", "model"), [("b".to_owned(), 1.0)]);
 }
