@@ -142,6 +142,9 @@ impl Jobs {
     /// Runs something that ends by itself, such as one connection. A panic ends it, and is reported under `name`.
     pub fn run(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         let on_panic = self.on_panic.clone();
+        // In a box, since each layer around a future that it awaits takes its room twice, and of these there may be
+        // ten thousand.
+        let work = Box::pin(work);
         self.serve(async move {
             if AssertUnwindSafe(work).catch_unwind().await.is_err() {
                 on_panic(name);
