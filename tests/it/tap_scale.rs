@@ -96,8 +96,9 @@ async fn idle_streams(wanted: u64) {
     assert_eq!(stub.requests(), wanted);
     let each = agent.resident().saturating_sub(empty) / wanted;
     println!("{wanted} idle streams: {each} bytes of memory for each, {} descriptors", agent.descriptors());
-    // Not that of a buffer for each, which would be 16 KiB and more on both sides.
-    assert!(each < 24 << 10, "{each} bytes a stream");
+    // Not that of a buffer for each, which would be 16 KiB and more on both sides, nor the work of a connection
+    // within each of the layers around it, which was four times as much.
+    assert!(each < 10 << 10, "{each} bytes a stream");
 
     stub.release();
     let whole =
