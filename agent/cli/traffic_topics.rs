@@ -96,8 +96,13 @@ pub(super) static MATTERS: [Matter; 12] = [
         is: "Requests that met an objective ([[slo]] in the config): each of its limits, no failure, not cut by the \
              context.",
         how: "Judged for each request as a whole, never as a product of ratios: nine of ten quick and nine of ten \
-              steady may be eight of ten good. Not judged: what fails by the client's own fault (4xx), and who \
-              left before a limit was over. Who left after it had waited for longer than the limit missed it.",
+              steady may be eight of ten good. A full context is a miss; the limit that a request sets itself \
+              (max_tokens, truncated as length) is none: it got all that it asked for. That is not goodput as benchmarks \
+              have it (DistServe, AIPerf: requests a second within limits on times, of a length that the tool sets): \
+              here requests are counted, and clients set the length. Not judged: what fails by the client's own \
+              fault (4xx), who left before a limit was over (who left after it had waited for longer missed it), \
+              what no limit speaks of (no stream, where the limits are of streams), and answers that the tap could \
+              not read, unless what it saw of them is a miss.",
         does: "Alert on missed over all by burn rate. There are no default limits: what is good on one GPU at home \
                is bad in a data centre.",
         series: "opsagent_slo_requests_total, opsagent_slo_missed_total",

@@ -1,6 +1,8 @@
-//! The upper bounds of the histograms' buckets, in seconds, in one place. Each is a superset of what others of
-//! the field use for the same (OpenTelemetry's GenAI conventions, vLLM), so that series can be laid side by side;
-//! where a machine at home or a model that must be loaded is slower, they go on.
+//! The upper bounds of the histograms' buckets, in seconds, in one place. Where OpenTelemetry's GenAI conventions
+//! have such a histogram (first token, token, request), all its bounds are here, so that series can be laid side by
+//! side; where a machine at home or a model that must be loaded is slower, or a card faster, they go on. The bounds
+//! of engines are others (vLLM's first token has 20, 40 and 80 s): against those compare shares, not buckets.
+//! Stalls, loads and what a tap adds are measured by nobody else, and the bounds are our own.
 
 use crate::sample::GAP_BOUNDS;
 

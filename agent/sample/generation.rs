@@ -120,8 +120,8 @@ pub struct Generation {
     /// The model that was asked for, or the one that the answer names where the request names none; as the
     /// wire spells it, at most 256 bytes. A client can send any name: see `fleet` for what becomes a label.
     pub model: Option<String>,
-    /// Whether the answer came as a stream; of a request that got none, whether it asked for one. `None`: that
-    /// is not known, as in a log.
+    /// Whether the answer came as a stream; of a request that failed or got none, whether it asked for one.
+    /// `None`: that is not known, as in a log.
     pub streamed: Option<bool>,
     /// How it ended.
     pub end: End,

@@ -11,7 +11,7 @@ use super::pace::Pace;
 use super::request::Request;
 use super::tally;
 use super::unpack::Unpack;
-use crate::sample::{Dialect, Failure, Generation, MeterFault, Phase};
+use crate::sample::{Dialect, End, Failure, Generation, MeterFault, Phase};
 
 /// Measures one request and its answer. Holds no text longer than the line that is being read, and of that only
 /// the short value that is not whole.
@@ -132,11 +132,13 @@ impl Meter {
         let (end, complete) = (ending.end(close), ending.is_complete(close));
         let streamed = self.is_stream();
         let pieces = if streamed { self.pace.count() } else { 0 };
+        // An error comes in one piece, also to who asked for a stream.
+        let by_request = self.status.is_none() || matches!(end, End::Failed(_));
         let asked = self.request.asked();
         let tokens = tally::tokens(&self.answer, pieces, complete);
         let (first, first_answer) = self.sent.map_or((None, None), |sent| self.pace.to_first(sent));
         Generation {
-            streamed: Some(if self.status.is_some() { streamed } else { self.asked_stream() }),
+            streamed: Some(streamed || (by_request && self.asked_stream())),
             finish: self.answer.finish,
             status: self.status,
             truncated: tally::truncation(&self.answer, &tokens, asked.limit),

@@ -330,7 +330,9 @@ async fn objectives_are_counted_a_request_and_told_in_the_view() {
 #[tokio::test(start_paused = true)]
 async fn canaries_and_logs_are_counted_and_do_not_mix_into_what_users_got() {
     let fleet = fleet();
-    fleet.plan_traffic(TrafficPlan { slos: vec![Slo { name: "chat".into(), ..Slo::default() }] });
+    let whole = Some(Duration::from_secs(60));
+    let slo = Slo { name: "chat".into(), duration: whole, ..Slo::default() };
+    fleet.plan_traffic(TrafficPlan { slos: vec![slo] });
     poll(&fleet, "ollama", &[("llama3.1:8b", true)]);
     let canary = fleet.live("box", Source::Canary).unwrap();
     canary.end(stream());

@@ -11,11 +11,15 @@ pub const MAX_SLOS: usize = 50;
 /// What is promised of each request: all limits that are set hold, and it does not fail.
 ///
 /// Judged are the requests of a tap, or of a log where there is no tap: what users got. What a request does not
-/// have (a time to first token where the answer is no stream) is no miss; the other limits judge it.
+/// have (a time to first token where the answer is no stream) is no miss; the other limits judge it. Where there is
+/// no other, it is not judged, be it whole or failed: nothing was promised of it.
+/// - An answer that could not be read to its end ([`Generation::fault`]) is a miss if what was seen of it is one.
+///   Else it is not judged: nobody knows how it was.
 /// - A failure is a miss, unless it is the client's own ([`crate::sample::Failure::is_clients`]): that is not
 ///   judged, since the server did what it should.
 /// - An answer that the context cut is a miss. One that ends by the limit that the request sets itself is not: the
-///   client asked for no more.
+///   client asked for no more, and the server gave all of it. In benchmarks (goodput of DistServe, AIPerf) the tool
+///   sets that limit, and the full length is what it wants; here it would tell of how clients ask.
 /// - A client that left before a limit had passed is not judged: nobody knows how it would have gone on. One that
 ///   left after it is a miss.
 /// - A cold start is judged like any other: the client waited.
@@ -45,7 +49,7 @@ impl Slo {
 
     /// Whether it was missed. `None`: it is not judged on this one.
     pub(super) fn missed(&self, one: &Generation) -> Option<bool> {
-        if one.dialect.embeds() && self.duration.is_none() {
+        if !self.holds_for(one) {
             return None;
         }
         let over = |limit: Option<Duration>, took: Option<Duration>| matches!((limit, took), (Some(limit), Some(took)) if took > limit);
@@ -53,22 +57,37 @@ impl Slo {
             || over(self.time_per_output_token, one.time_per_output_token)
             || over(self.duration, Some(one.duration));
         match one.end {
-            End::Complete => Some(slow || one.truncated == Some(Truncation::Context)),
+            End::Complete if slow || one.truncated == Some(Truncation::Context) => Some(true),
+            End::Complete => (one.fault.is_none() && self.has_measured(one)).then_some(false),
             End::Failed(reason) if reason.is_clients() || reason.is_ours() => None,
             End::Failed(_) => Some(true),
             End::Cancelled(_) => {
-                let waits = one.streamed == Some(true) && one.time_to_first_token.is_none();
-                let waited = Some(one.duration).filter(|_| waits);
+                // Tokens may have come of an answer that was not read.
+                let waits = one.time_to_first_token.is_none() && one.fault.is_none();
+                let waited = Some(one.duration).filter(|_| waits && one.streamed == Some(true));
                 (slow || over(self.time_to_first_token, waited)).then_some(true)
             }
         }
+    }
+
+    /// Whether it has a limit that such a request can keep or pass.
+    fn holds_for(&self, one: &Generation) -> bool {
+        let of_streams = self.time_to_first_token.is_some() || self.time_per_output_token.is_some();
+        self.duration.is_some() || (of_streams && one.streamed == Some(true) && !one.dialect.embeds())
+    }
+
+    /// Whether anything was measured that a limit speaks of: a stream of one token has no time per token.
+    fn has_measured(&self, one: &Generation) -> bool {
+        self.duration.is_some()
+            || (self.time_to_first_token.is_some() && one.time_to_first_token.is_some())
+            || (self.time_per_output_token.is_some() && one.time_per_output_token.is_some())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{Dialect, Failure, Phase};
+    use crate::sample::{Dialect, Failure, MeterFault, Phase};
 
     const fn ms(millis: u64) -> Duration {
         Duration::from_millis(millis)
@@ -94,6 +113,10 @@ mod tests {
         }
     }
 
+    fn first_token_only() -> Slo {
+        Slo { time_per_output_token: None, duration: None, ..slo() }
+    }
+
     fn ended(end: End, one: Generation) -> Generation {
         Generation { end, ..one }
     }
@@ -112,11 +135,57 @@ mod tests {
 
     #[test]
     fn what_is_no_stream_is_judged_by_the_rest() {
-        let plain = |all| Generation::new(Dialect::OpenaiChat, End::Complete, ms(all));
-        assert_eq!(slo().missed(&plain(9000)), Some(false));
-        assert_eq!(slo().missed(&plain(11_000)), Some(true));
-        let first_token_only = Slo { time_per_output_token: None, duration: None, ..slo() };
-        assert_eq!(first_token_only.missed(&plain(60_000)), Some(false), "it did not fail");
+        for streamed in [Some(false), None] {
+            let plain =
+                |all| Generation { streamed, ..Generation::new(Dialect::OpenaiChat, End::Complete, ms(all)) };
+            assert_eq!(slo().missed(&plain(9000)), Some(false));
+            assert_eq!(slo().missed(&plain(11_000)), Some(true));
+            let failed = ended(End::Failed(Failure::ServerError), plain(1));
+            assert_eq!(slo().missed(&failed), Some(true));
+            for one in [plain(60_000), failed] {
+                assert_eq!(first_token_only().missed(&one), None, "nothing is promised of it: {one:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_is_judged_only_by_what_it_has() {
+        let per_token_only = Slo { time_to_first_token: None, duration: None, ..slo() };
+        let one_token = Generation { time_per_output_token: None, ..stream(100, 0, 100) };
+        assert_eq!(per_token_only.missed(&one_token), None);
+        assert_eq!(first_token_only().missed(&one_token), Some(false));
+        let no_token = Generation { time_to_first_token: None, ..one_token };
+        assert_eq!(first_token_only().missed(&no_token), None);
+        assert_eq!(slo().missed(&no_token), Some(false), "by its whole");
+        let failed = ended(End::Failed(Failure::Reset), no_token);
+        assert_eq!(
+            first_token_only().missed(&failed),
+            Some(true),
+            "a stream was promised, and there is none"
+        );
+    }
+
+    #[test]
+    fn an_answer_that_could_not_be_read_is_a_miss_by_what_was_seen_or_not_judged() {
+        for fault in MeterFault::ALL {
+            let unread = |one| Generation { fault: Some(fault), ..one };
+            let blind = |all| Generation {
+                time_to_first_token: None,
+                time_per_output_token: None,
+                ..stream(0, 0, all)
+            };
+            for (one, missed) in [
+                (stream(100, 10, 1000), None),
+                (blind(1000), None),
+                (blind(10_001), Some(true)),
+                (stream(501, 10, 1000), Some(true)),
+                (Generation { truncated: Some(Truncation::Context), ..blind(1) }, Some(true)),
+                (ended(End::Failed(Failure::Reset), blind(1)), Some(true)),
+                (ended(End::Cancelled(Phase::Decode), blind(600)), None),
+            ] {
+                assert_eq!(slo().missed(&unread(one.clone())), missed, "{fault:?} {one:?}");
+            }
+        }
     }
 
     #[test]

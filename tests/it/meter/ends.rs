@@ -193,6 +193,8 @@ fn without_an_answer_the_carrier_tells_and_a_client_that_left_was_in_some_phase(
     // What was asked for is told where nothing came.
     let asked = |request: &str| end(Dialect::OpenaiChat, request, Close::ClientGone).streamed;
     assert_eq!((asked("{\"stream\":true}"), asked("{}")), (Some(true), Some(false)));
+    let refused = |request: &str| whole(Dialect::OpenaiChat, request, 500, JSON, "{}").streamed;
+    assert_eq!((refused("{\"stream\":true}"), refused("{}")), (Some(true), Some(false)));
     // The request was not wholly sent.
     let meter = opsagent::wire::Meter::new(Dialect::OllamaChat);
     let now = tokio::time::Instant::now().into_std();
