@@ -28,6 +28,7 @@ use entry::Entry;
 use gpus::Gpus;
 pub use gpus::{ExpectedGpus, GpuPlan};
 pub use label::label;
+use traffic::Gone;
 pub use traffic::{Connected, InFlight, Live, MAX_SLOS, Slo, TrafficPlan};
 
 /// A cheap handle on what is known.
@@ -54,6 +55,7 @@ struct Inner {
 #[derive(Debug)]
 struct Known {
     targets: BTreeMap<String, Entry>,
+    gone: Gone,
     max_models: usize,
     traffic: TrafficPlan,
     discovery: DiscoveryView,
@@ -69,6 +71,7 @@ impl Fleet {
             counted: Counted::new(),
             known: Mutex::new(Known {
                 targets: BTreeMap::new(),
+                gone: Gone::default(),
                 max_models,
                 traffic: TrafficPlan::default(),
                 discovery: DiscoveryView::default(),
@@ -92,23 +95,28 @@ impl Fleet {
     /// A target that is watched from now on. One of the same name is replaced; what is known of it
     /// stays if it is at the same address.
     pub fn add(&self, target: &Target, demo: bool) {
-        let mut known = self.lock();
-        match known.targets.get_mut(&target.name) {
+        let Known { targets, max_models, traffic, .. } = &mut *self.lock();
+        match targets.get_mut(&target.name) {
             Some(entry) if entry.target.url == target.url => entry.target = target.clone(),
             // Whoever sees its requests goes on to write them down in the same place.
-            Some(entry) => entry.replace(target, demo),
+            Some(entry) => entry.replace(target, demo, &self.world(traffic, *max_models)),
             None => {
-                known.targets.insert(target.name.clone(), Entry::new(target.clone(), demo));
+                targets.insert(target.name.clone(), Entry::new(target.clone(), demo));
             }
         }
         self.counted().touch_target(&target.name);
     }
 
-    /// A target that is watched no more: all of it goes, its counts too.
+    /// A target that is watched no more: all of it goes, its counts too. Of its requests that are still under way
+    /// only the number is told, once they ended.
     pub fn remove(&self, target: &str) {
-        let mut known = self.lock();
-        known.targets.remove(target);
-        known.gpus.forget_target(target);
+        let Known { targets, gone, gpus, max_models, traffic, .. } = &mut *self.lock();
+        if let Some(mut entry) = targets.remove(target) {
+            // What ended while it was there is its own; some of that is counted for the agent as a whole.
+            entry.settle(&self.world(traffic, *max_models));
+            gone.keep(entry.traffic);
+        }
+        gpus.forget_target(target);
         // Still under the lock: a poll that ends just now must not count for a target that is gone.
         self.counted().forget_target(target);
     }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use opsagent::fleet::{Fleet, Live, MAX_SLOS, Slo, TrafficPlan};
 use opsagent::metrics::{Format, render};
 use opsagent::sample::{
-    Dialect, End, Failure, Finish, Generation, ModelSample, Phase, Refusal, ServerSample, Source, Tokens,
+    Dialect, End, Failure, Finish, Generation, MeterFault, ModelSample, Phase, Refusal, ServerSample, Source,
+    Tokens,
 };
 use opsagent::servers::Target;
 use opsagent::view::TrafficView;
@@ -174,10 +175,49 @@ async fn all_series_end_with_their_target() {
         page.iter().filter(|one| one.labels.contains(&("target".into(), "box".into()))).count()
     };
     assert!(with(&page(&fleet)) > 150);
+    let gone = |page: &[Sample]| sum(page, "gone_target_requests_total", &[("source", "tap")]);
+    assert_eq!(gone(&page(&fleet)), Some(0.0));
+    live.end(stream());
     fleet.remove("box");
+    assert_eq!(gone(&page(&fleet)), Some(0.0), "what ended before was counted while it was there");
     live.end(stream());
     live.refuse(Refusal::Host);
-    assert_eq!(with(&page(&fleet)), 0);
+    for _ in 0..2 {
+        let page = page(&fleet);
+        assert_eq!((with(&page), gone(&page)), (0, Some(1.0)), "it is told where it can be, once");
+    }
+    live.end(stream());
+    drop(live);
+    for _ in 0..2 {
+        let page = page(&fleet);
+        assert_eq!((with(&page), gone(&page)), (0, Some(2.0)), "also the last of whoever wrote there");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ended_before_a_target_moved_is_told_by_what_the_old_server_had() {
+    let fleet = fleet();
+    let live = tap(&fleet);
+    poll(&fleet, "ollama", &[("old:1b", true)]);
+    let moved = |port| Target::new("box", format!("http://127.0.0.1:{port}").parse().unwrap());
+    live.end(of("old:1b"));
+    fleet.add(&moved(11_500), false);
+    // What ends after that is the new server's, which has not been asked yet.
+    live.end(of("old:1b"));
+    fleet.add(&moved(11_500), false);
+    let page = page(&fleet);
+    let requests = |model| sum(&page, "requests_total", &[("target", "box"), ("model", model)]);
+    assert_eq!((requests("old:1b"), requests("other")), (Some(1.0), Some(1.0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn faults_of_a_target_that_goes_stay_counted() {
+    let fleet = fleet();
+    let live = tap(&fleet);
+    live.end(Generation { fault: Some(MeterFault::Encoding), ..stream() });
+    fleet.remove("box");
+    let faults = sum(&page(&fleet), "tap_meter_failures_total", &[("reason", "encoding")]);
+    assert_eq!(faults, Some(1.0));
 }
 
 #[tokio::test(start_paused = true)]

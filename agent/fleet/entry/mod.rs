@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::label::{label, line};
-use super::traffic::Traffic;
+use super::traffic::{Traffic, World};
 use super::vram::{Seen, Watch};
 use super::warning_keys;
 use crate::http::HttpError;
@@ -84,8 +84,10 @@ impl Entry {
         }
     }
 
-    /// Another server is meant by its name from now on: only whoever sees the requests stays the same.
-    pub(super) fn replace(&mut self, target: &Target, demo: bool) {
+    /// Another server is meant by its name from now on: only whoever sees the requests stays the same. What ended
+    /// before is told by what was known of the old one.
+    pub(super) fn replace(&mut self, target: &Target, demo: bool, world: &World<'_>) {
+        self.settle(world);
         let new = Entry::new(target.clone(), demo);
         let traffic = std::mem::replace(&mut self.traffic, Traffic::new(Instant::now()));
         *self = Entry { traffic, ..new };

@@ -14,6 +14,10 @@ const MAX_WAITING: usize = 65_536;
 
 /// What passes by a target now, written by whoever carries it and read by the view. Writing waits for nothing
 /// but another end of the same target.
+///
+/// It stays the same while its target does, also when that moves to another address: what ends after that is told
+/// by the models of the new server. Once the target is removed its series are gone: what still ends here is counted
+/// in `opsagent_gone_target_requests_total`, and nowhere else.
 #[derive(Debug, Default)]
 pub struct Live {
     in_flight: AtomicI64,

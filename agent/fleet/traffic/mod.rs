@@ -11,6 +11,7 @@ use crate::sample::{Refusal, Source};
 use crate::view::{LogTailView, TapView};
 
 mod awake;
+mod gone;
 mod live;
 mod names;
 mod notes;
@@ -23,6 +24,7 @@ mod view;
 mod window;
 
 pub(super) use awake::{Awake, is_load};
+pub(super) use gone::Gone;
 pub use live::{Connected, InFlight, Live};
 pub(super) use names::{Inventory, OTHER};
 pub(super) use settle::{Model, Models, began, was_answered};

@@ -65,11 +65,12 @@ impl Fleet {
     }
 
     pub(in crate::fleet) fn settle_all(&self, known: &mut Known) {
-        let Known { targets, max_models, traffic, .. } = known;
+        let Known { targets, gone, max_models, traffic, .. } = known;
         let world = self.world(traffic, *max_models);
         for entry in targets.values_mut() {
             entry.settle(&world);
         }
+        gone.settle(self.counted());
     }
 
     fn with_traffic(&self, target: &str, change: impl FnOnce(&mut Traffic)) {

@@ -50,6 +50,7 @@ impl Traffic {
     /// The same of what a source tells of a target, whatever the model.
     pub fn touch_source(&self, target: &str, source: Source) {
         self.request_ends_lost_total.of([target, source.name()]);
+        self.gone_target_requests_total.of([source.name()]);
         if source == Source::Tap {
             for reason in Refusal::ALL {
                 self.tap_refused_requests_total.of([target, reason.name()]);
@@ -86,6 +87,11 @@ impl Traffic {
     /// So many ends were lost.
     pub fn count_lost(&self, target: &str, source: Source, ends: u64) {
         self.request_ends_lost_total.of([target, source.name()]).inc_by(ends);
+    }
+
+    /// So many requests ended after their target was gone.
+    pub fn count_gone(&self, source: Source, requests: u64) {
+        self.gone_target_requests_total.of([source.name()]).inc_by(requests);
     }
 
     /// A client that has a name made so many requests.

@@ -19,7 +19,7 @@ metrics! {
     pub struct Traffic in "opsagent_" {
         /// Requests that ended, however they did, by who saw them (source: tap, canary, log) and by what was spoken (dialect: ollama_generate, ollama_chat, ollama_embed, openai_chat, openai_completions, openai_responses, openai_embeddings, llama_cpp_completion, llama_cpp_infill, llama_cpp_embedding, anthropic_messages, lm_studio_chat; unknown: a log that does not tell). The model is spelled as the target's inventory spells it; other: it has no such model, or the request names none.
         requests_total: Counter ["target", "model", "source", "dialect"],
-        /// Requests that failed, by reason: refused, unreachable, connect_timeout, first_byte_timeout, idle_timeout, reset, cut_short (the answer ended without its end), stream_error (an error after a 200), overloaded (429, 503), unauthorized (401, 403), not_found (404), context_exceeded, client_error (another 4xx), server_error (another 5xx), malformed, agent_stopped.
+        /// Requests that failed, by reason: refused, unreachable, connect_timeout, first_byte_timeout, idle_timeout, reset, cut_short (the answer ended without its end), stream_error (an error after a 200), overloaded (429, 503), unauthorized (401, 403), not_found (404), context_exceeded, client_error (another 4xx, or refused by the tap for its body), server_error (another 5xx), malformed, agent_stopped.
         request_failures_total: Counter ["target", "model", "source", "reason"],
         /// Requests whose client left before the answer was whole, by how far they were: queued (the server had not begun), prefill (no token had come; of servers that answer only with their first token the queue too), decode (tokens had come). No failure of the server.
         requests_cancelled_total: Counter ["target", "model", "source", "phase"],
@@ -59,20 +59,22 @@ metrics! {
         decode_tokens_total: Counter ["target", "model", "source"],
         /// Seconds from first to last token, over all answers: measured on streams, else as the server says in its answers.
         decode_seconds_total: Seconds ["target", "model", "source"],
-        /// Requests that an objective of the config (slo) was judged on. Not those that fail by the client's own fault (unauthorized, not_found, context_exceeded, client_error), nor those whose client left before a limit had passed.
+        /// Requests that an objective of the config (slo) was judged on. Not those that fail by the client's own fault (unauthorized, not_found, context_exceeded, client_error), nor those whose client left before a limit had passed, those that no limit speaks of (not streamed, where the limits are of streams), and those that could not be measured and missed no limit as far as was seen.
         slo_requests_total: Counter ["target", "model", "slo"],
-        /// Requests that missed an objective of the config: a limit was passed, the request failed, or the context was full. The limit that a request sets itself (max_tokens) is no miss.
+        /// Requests that missed an objective of the config: a limit was passed, the request failed, or the context was full. The limit that a request sets itself (max_tokens) is no miss: the client asked for no more.
         slo_missed_total: Counter ["target", "model", "slo"],
-        /// What the tap itself added to a request, in seconds: from bytes read to the same bytes written, request and first token together.
+        /// What the tap itself added to a request, in seconds: its own work from the end of its read to its write of the same bytes, on the request and on the first token together. Not in it: how long bytes waited for the tap's thread before they were read, and the connection to the server.
         tap_added_seconds: Histogram ["target"] buckets ADDED,
         /// Answers that passed the tap and were not measured to their end, by reason: panic (a fault of the agent), line_too_long, encoding, malformed.
         tap_meter_failures_total: Counter ["reason"],
         /// Requests through the tap by client, of those to which the config gives a name: whatever they ask for, not only generations.
         tap_client_requests_total: Counter ["target", "client"],
-        /// Requests that the tap answered itself with an error, by reason: connections (as many are open as the config allows), head_too_large, body_too_large, slow (the head did not come in time), host (not let in), malformed, unsupported.
+        /// Requests that the tap answered itself with an error, by reason: connections (as many are open as the config allows), head_too_large, body_too_large, slow (the head or the body came too slowly), host (not let in), malformed, unsupported. Generations that are refused for their body are in request_failures_total too, as client_error.
         tap_refused_requests_total: Counter ["target", "reason"],
         /// Requests whose end was not counted anywhere, since too many ended at once.
         request_ends_lost_total: Counter ["target", "source"],
+        /// Requests that ended after their target was taken out of the config or forgotten. Its series are gone, so they are counted here alone.
+        gone_target_requests_total: Counter ["source"],
     }
 }
 

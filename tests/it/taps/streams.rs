@@ -3,6 +3,7 @@
 use std::future::pending;
 
 use opsagent::metrics::{Format, render};
+use opsagent::wire::exposition::Sample;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -54,9 +55,72 @@ async fn a_stream_goes_on_through_every_reload_even_one_that_ends_its_tap() {
         written.taken(&agent, new).await;
     }
     until_refused(port).await;
+    let before = agent.samples().await;
+    assert_eq!(value(&before, GONE, &[("source", "tap")]), Some(0.0));
     told.chunk(LAST.as_bytes());
     told.chunk(b"");
     assert_eq!(answer.rest().await.unwrap(), LAST.as_bytes());
+    until(&agent, "its end is told", |page| value(page, GONE, &[("source", "tap")]) == Some(1.0)).await;
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    let page = agent.samples().await;
+    assert_eq!(value(&page, GONE, &[("source", "tap")]), Some(1.0), "and once");
+    assert!(
+        page.iter().all(|one| !one.labels.contains(&("target".into(), "a".into()))),
+        "nothing comes again"
+    );
+}
+
+/// What counts the ends of requests whose target is gone.
+const GONE: &str = "opsagent_gone_target_requests_total";
+
+/// The samples in which it holds.
+async fn until(agent: &Agent, what: &str, holds: impl Fn(&[Sample]) -> bool) -> Vec<Sample> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let page = agent.samples().await;
+        if holds(&page) {
+            return page;
+        }
+        assert!(Instant::now() < deadline, "never: {what}: {page:#?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stream_ends_once_and_on_its_own_server_when_its_target_moves() {
+    let (mut old, mut new, port) = (Upstream::new().await, Upstream::new().await, free_port());
+    let of = |url: String| text("", &[target("a", url, &tap(port))]);
+    let written = Written::new(&of(old.url()));
+    let agent = written.agent().await;
+    let mut first = ask(port).await;
+    let told_old = old.request().await;
+    let mut first = Reader::new(&mut first);
+    assert_eq!(first.status().await, 200);
+    told_old.chunk(piece("a").as_bytes());
+    assert_eq!(first.chunk().await.unwrap(), piece("a").as_bytes());
+    written.taken(&agent, &of(new.url())).await;
+    let mut second = ask(port).await;
+    let told_new = new.request().await;
+    let mut second = Reader::new(&mut second);
+    assert_eq!(second.status().await, 200);
+    let page = agent.samples().await;
+    assert_eq!(value(&page, "opsagent_requests_in_flight", &[("target", "a")]), Some(2.0));
+    for (told, answer) in [(&told_old, &mut first), (&told_new, &mut second)] {
+        told.chunk(LAST.as_bytes());
+        told.chunk(b"");
+        assert_eq!(answer.rest().await.unwrap(), LAST.as_bytes());
+    }
+    let ended = |page: &[Sample]| value(page, "opsagent_requests_total", &[("target", "a")]);
+    until(&agent, "both ends are told", |page| ended(page) == Some(2.0)).await;
+    // A settling and a reload later they are still two.
+    written.taken(&agent, &of(old.url())).await;
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    let page = agent.samples().await;
+    assert_eq!(ended(&page), Some(2.0), "each once");
+    assert_eq!(value(&page, "opsagent_requests_in_flight", &[("target", "a")]), Some(0.0));
+    assert_eq!(value(&page, GONE, &[("source", "tap")]), Some(0.0), "its target is there");
+    let failed = page.iter().filter(|one| one.name == "opsagent_request_failures_total").map(|one| one.value);
+    assert!(failed.sum::<f64>() < 0.5, "{page:#?}");
 }
 
 #[tokio::test]
