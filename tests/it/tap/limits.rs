@@ -8,12 +8,11 @@ use crate::support::wire::{GET, OK, Server, Tapped};
 async fn of_many_that_come_at_once_no_more_are_let_in_than_allowed() {
     let server = Server::bind().await;
     let tap = Tapped::with(&server.url(), |plan| plan.limits.connections = 1);
-    let mut clients = Vec::new();
-    for _ in 0..40 {
-        clients.push(tap.connect().await);
-    }
+    // Not awaited: all of them wait to be accepted before the tap, which runs on this thread, gets its turn.
+    let clients: Vec<_> = (0..40).map(|_| std::net::TcpStream::connect(tap.address).unwrap()).collect();
     tap.until(|live| live.refused()[Refusal::Connections as usize] == 39).await;
     assert_eq!(tap.live.connections(), 1);
+    drop(clients);
 }
 
 #[tokio::test]
