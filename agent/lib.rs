@@ -5,6 +5,12 @@
 
 pub mod sample;
 
+pub mod checks;
+
+pub mod suite;
+
+pub mod drift;
+
 pub mod view;
 pub mod wire;
 
@@ -21,10 +27,13 @@ pub mod servers;
 
 pub mod owners;
 
+pub mod store;
+
 pub mod metrics;
 
 pub mod fleet;
 
+pub mod canary;
 pub mod demo;
 pub mod discover;
 pub mod poll;

@@ -5,11 +5,16 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+mod canary;
 mod generation;
 mod gpu;
 mod host;
 mod tap;
 
+pub use canary::{
+    Answer, AskError, Fact, Facts, Logprobs, Message, Position, Prompt, Purpose, Question, Reply, Role, Run,
+    Sampling, TOP, Token,
+};
 pub use generation::{
     Dialect, End, Failure, Finish, GAP_BOUNDS, Gaps, Generation, Phase, ServerTimes, Source, Tokens,
     Truncation,

@@ -140,6 +140,7 @@ mod tests {
                 models_left_out: 0,
                 gpus: None,
                 traffic: in_flight.map(|_| traffic),
+                canaries: Vec::new(),
                 notes: Vec::new(),
             }
         };

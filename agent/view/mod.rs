@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::sample::{ChildSample, GpuSample, Totals};
 use crate::sample::{Note, NoteLevel, ServerState};
 
+mod canary;
 mod fit;
 mod gpu;
 mod health;
@@ -17,6 +18,7 @@ mod merge;
 mod room;
 mod traffic;
 
+pub use canary::CanaryView;
 pub use fit::{Fit, Unload, Verdict, fits};
 pub use gpu::{
     BackendView, CardUser, CardView, EnergySource, GpusView, HangCount, LogView, StrayXids, TargetGpus,
@@ -145,6 +147,9 @@ pub struct TargetView {
     /// Its users' requests. `None`: nobody watches them (no tap, no log).
     #[serde(default)]
     pub traffic: Option<TrafficView>,
+    /// Its canaries, by model. Empty: none are asked.
+    #[serde(default)]
+    pub canaries: Vec<CanaryView>,
     /// What is missing or odd, why, and what to do.
     pub notes: Vec<Note>,
 }

@@ -60,6 +60,7 @@ impl Entry {
                 .unwrap_or_default(),
             gpus: None,
             traffic: self.traffic.view(&self.target.name, plan, now),
+            canaries: Vec::new(),
             models_left_out: fresh.map_or(0, |polled| polled.left_out),
             notes,
         }

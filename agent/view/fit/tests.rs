@@ -96,6 +96,7 @@ fn ollama(models: &[(&str, Option<u32>, Option<i64>)]) -> TargetView {
         models_left_out: 0,
         gpus: None,
         traffic: None,
+        canaries: Vec::new(),
         notes: Vec::new(),
     }
 }

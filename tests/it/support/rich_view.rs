@@ -83,6 +83,7 @@ fn target(name: &str, kind: &str) -> TargetView {
         models_left_out: 0,
         gpus: None,
         traffic: None,
+        canaries: Vec::new(),
         notes: Vec::new(),
     }
 }

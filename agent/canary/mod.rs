@@ -1,0 +1,1 @@
+//! Asks canaries: the questions to a server, the runs, and their beat.

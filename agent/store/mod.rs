@@ -1,0 +1,1 @@
+//! What outlives a restart: baselines, runs, events, totals and hourly history, in one SQLite file.
