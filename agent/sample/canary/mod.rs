@@ -21,6 +21,8 @@ pub const TOP: usize = 20;
 pub struct Question {
     /// Whose answer it will be: the canary's name, or the probe's.
     pub canary: String,
+    /// What its answer is for.
+    pub part: Part,
     /// The text.
     pub prompt: Prompt,
     /// The most tokens of the answer.
@@ -35,6 +37,17 @@ pub struct Question {
     pub cache: Option<bool>,
     /// How long the whole may take.
     pub timeout: Duration,
+}
+
+/// What an answer is for. A canary may be asked for several in one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Its first tokens, greedy, are compared with the baseline: canaries of the fingerprint, and raw probes.
+    Fingerprint,
+    /// The whole of it is held against the canary's checks, and timed.
+    Graded,
+    /// It shows the sampler's settings: of no canary, and named `s`.
+    Sampler,
 }
 
 /// The text of a question.
@@ -94,6 +107,8 @@ pub enum Logprobs {
 pub struct Answer {
     /// The question's canary.
     pub canary: String,
+    /// The question's part.
+    pub part: Part,
     /// The answer, or why there is none.
     pub result: Result<Reply, AskError>,
 }
