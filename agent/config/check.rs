@@ -12,10 +12,10 @@ use super::error::{Faults, quoted};
 use super::raw::{Raw, RawBeat};
 use super::read::At;
 use super::taps::{self, RawTraffic};
-use super::{Config, clients, duration, files, slos, targets};
+use super::{Config, canaries, clients, duration, files, slos, targets};
 
 /// A beat shorter than this would be a load on what is watched.
-const SHORTEST_BEAT: Duration = Duration::from_secs(1);
+pub(super) const SHORTEST_BEAT: Duration = Duration::from_secs(1);
 
 /// A question that may take longer would outlast every patience; a poll waits for it.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
@@ -76,6 +76,7 @@ pub(super) fn config(mut raw: Raw, file: &Path, faults: &mut Faults) -> Config {
         tap_limits: taps::limits(&raw.tap, &mut check),
         clients: clients::all(raw.clients, &mut check),
         slos: slos::all(raw.slos, &targets, &mut check),
+        canaries: canaries::plan(raw.canaries, &targets, &mut check),
         taps,
         logs,
         targets,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::canary;
 pub use crate::fleet::ExpectedGpus;
 use crate::fleet::Slo;
 use crate::gpus::kernel_log::Place;
@@ -13,6 +14,7 @@ use crate::servers::Target;
 use crate::tap::{Client, Limits};
 
 mod addresses;
+mod canaries;
 mod check;
 mod clients;
 pub mod duration;
@@ -23,6 +25,7 @@ mod names;
 mod nearest;
 mod parse;
 mod raw;
+mod raw_canaries;
 mod raw_tap;
 mod read;
 pub mod size;
@@ -91,6 +94,8 @@ pub struct Config {
     pub slos: Vec<Slo>,
     /// The logs that are followed.
     pub logs: Vec<LogTail>,
+    /// What models are asked by the agent itself, and what that may cost.
+    pub canaries: canary::Plan,
 }
 
 /// A tap: whose clients are measured, and where they connect.
@@ -179,6 +184,7 @@ impl Default for Config {
             clients: Vec::new(),
             slos: Vec::new(),
             logs: Vec::new(),
+            canaries: canary::Plan::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The config as it is typed: the keys there are, each with its place. What they mean is decided
 //! in `check` and `targets`. Pure.
 
+use super::raw_canaries::RawCanaries;
 use super::raw_tap::{RawClient, RawSlo, RawTap};
 use super::read::{At, NumberOrStrings, Section};
 
@@ -21,6 +22,7 @@ pub(super) struct Raw {
     pub(super) tap: RawTap,
     pub(super) clients: Vec<RawClient>,
     pub(super) slos: Vec<RawSlo>,
+    pub(super) canaries: Option<RawCanaries>,
     pub(super) targets: Vec<RawTarget>,
 }
 
@@ -92,6 +94,7 @@ impl Raw {
             tap: section.table("tap", RawTap::read).unwrap_or_default(),
             clients: section.tables("client", RawClient::read),
             slos: section.tables("slo", RawSlo::read),
+            canaries: section.table("canaries", RawCanaries::read),
             targets: section.tables("target", RawTarget::read),
         }
     }

@@ -85,6 +85,14 @@ impl<'a> Section<'a> {
         self.typed(key, "a whole number", whole)
     }
 
+    /// A number with or without a fraction.
+    pub(super) fn fraction(&mut self, key: &'static str) -> Option<At<f64>> {
+        self.typed(key, "a number", |value| match value {
+            DeValue::Float(number) => number.as_str().parse().ok(),
+            _ => whole(value).map(|number| number as f64),
+        })
+    }
+
     /// A whole number that is not negative, or an array of strings.
     pub(super) fn number_or_strings(&mut self, key: &'static str, expected: &str) -> Option<NumberOrStrings> {
         match self.table.get(key).map(Spanned::get_ref) {

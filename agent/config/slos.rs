@@ -54,7 +54,8 @@ fn limit(at: Option<&At<String>>, check: &mut Check<'_>) -> Option<Duration> {
     at.map(|at| check.at_least(Some(at), least, least))
 }
 
-fn is_target(at: &At<String>, targets: &[Target], check: &mut Check<'_>) {
+/// A fault unless a target has that name.
+pub(super) fn is_target(at: &At<String>, targets: &[Target], check: &mut Check<'_>) {
     if targets.iter().any(|target| target.name == at.value) {
         return;
     }
@@ -72,7 +73,8 @@ fn is_target(at: &At<String>, targets: &[Target], check: &mut Check<'_>) {
     check.fault(at, format!("no target is named {}{then}", quoted(&at.value)));
 }
 
-fn models(raw: &[At<String>], check: &mut Check<'_>) -> Vec<String> {
+/// Names of models, each once.
+pub(super) fn models(raw: &[At<String>], check: &mut Check<'_>) -> Vec<String> {
     once(raw, check);
     if let Some(at) = raw.get(MOST_MODELS) {
         check.fault(at, format!("expected at most {MOST_MODELS} models, found {}", raw.len()));
@@ -87,7 +89,8 @@ fn models(raw: &[At<String>], check: &mut Check<'_>) -> Vec<String> {
     values(raw)
 }
 
-fn once(raw: &[At<String>], check: &mut Check<'_>) {
+/// A fault for each value that stands twice.
+pub(super) fn once(raw: &[At<String>], check: &mut Check<'_>) {
     for (nth, at) in raw.iter().enumerate() {
         if raw[..nth].iter().any(|other| other.value == at.value) {
             check.fault(at, format!("{} is given twice", quoted(&at.value)));
@@ -95,6 +98,7 @@ fn once(raw: &[At<String>], check: &mut Check<'_>) {
     }
 }
 
-fn values(raw: &[At<String>]) -> Vec<String> {
+/// The values alone.
+pub(super) fn values(raw: &[At<String>]) -> Vec<String> {
     raw.iter().map(|at| at.value.clone()).collect()
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use opsagent::canary;
 use opsagent::config::{Config, EXAMPLE};
 use opsagent::fleet::Slo;
 use opsagent::tap::{Client, Limits};
@@ -145,6 +146,36 @@ fn taps_their_clients_and_what_is_promised_mean_what_they_say() {
 }
 
 #[test]
+fn canaries_are_asked_only_of_those_who_say_so() {
+    let config = Config::load(Some(&folder().join("good.toml"))).unwrap();
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let expected = canary::Plan {
+        enabled: true,
+        every: Duration::from_secs(600),
+        quiet: ["22:00-06:30", "12:00-13:00"].map(|text| canary::Quiet::parse(text).unwrap()).into(),
+        targets: names(&["box ✓"]),
+        models: names(&["llama3.2:3b", "qwen3:8b"]),
+        may_load: names(&["llama3.2:3b"]),
+        budget: canary::Budget {
+            completion_tokens_per_run: 60,
+            completion_tokens_per_hour: 1000,
+            prompt_tokens_per_hour: 9000,
+        },
+        false_alarms_per_year: 1.0,
+        store_answers: Some(Duration::from_secs(7 * 86_400)),
+        builtin: false,
+    };
+    assert_eq!(config.canaries, expected);
+    let parsed = |text: &str| Config::parse(Path::new("x.toml"), text).unwrap().canaries;
+    assert!(!parsed("").enabled);
+    assert_eq!(parsed("[canaries]\n"), canary::Plan { enabled: true, ..canary::Plan::default() });
+    assert_eq!(parsed("[canaries]\nenabled = false\n"), canary::Plan::default());
+    let often = parsed("[canaries]\nevery = \"1m\"\n");
+    assert_eq!(often.budget, canary::Budget::of(Duration::from_secs(60)), "what a faster beat needs");
+    assert_eq!(parsed("[canaries]\ntargets = \"found later\"\n").targets, ["found later"]);
+}
+
+#[test]
 fn one_named_target_is_enough_and_ends_the_looking_around() {
     let config = Config::load(Some(&folder().join("minimal.toml"))).unwrap();
     assert_eq!(config.targets[0].url.as_str(), "http://127.0.0.1:11434/");
@@ -262,7 +293,7 @@ fn the_example_with_every_key_uncommented_is_a_good_config_of_the_defaults() {
 #[test]
 fn the_example_names_each_key_that_is_known() {
     // A table with one unknown key in each section makes the reader list what it knows there.
-    let text = "zz = 1\n[gpu]\nzz = 1\n[paths]\nzz = 1\n[host]\nzz = 1\n[tap]\nzz = 1\n[[client]]\nzz = 1\n[[slo]]\nzz = 1\n[[target]]\nzz = 1\nname = \"x\"\nkind = \"ollama\"\n";
+    let text = "zz = 1\n[gpu]\nzz = 1\n[paths]\nzz = 1\n[host]\nzz = 1\n[tap]\nzz = 1\n[canaries]\nzz = 1\n[[client]]\nzz = 1\n[[slo]]\nzz = 1\n[[target]]\nzz = 1\nname = \"x\"\nkind = \"ollama\"\n";
     let faults = Config::parse(Path::new("x.toml"), text).unwrap_err();
     let folder = tempfile::tempdir().unwrap();
     let example = uncommented(folder.path());
@@ -279,6 +310,7 @@ fn the_example_names_each_key_that_is_known() {
         ("paths.zz", table("paths")),
         ("host.zz", table("host")),
         ("tap.zz", table("tap")),
+        ("canaries.zz", table("canaries")),
         ("client[0].zz", all_of("client")),
         ("slo[0].zz", all_of("slo")),
         ("target[0].zz", all_of("target")),
