@@ -72,7 +72,7 @@ impl App {
             listeners.push(bound.map_err(anyhow::Error::msg)?);
         }
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
-        let fleet = Fleet::new(about(&config, &options), config.max_models);
+        let fleet = Fleet::counting(about(&config, &options), config.max_models, &config.buckets);
         let counted = fleet.clone();
         let jobs = Jobs::new(Arc::new(move |job| {
             counted.counted().count_panic(job);

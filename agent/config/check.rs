@@ -8,6 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::addresses::Addresses;
+use super::buckets;
 use super::error::{Faults, quoted};
 use super::raw::{Raw, RawBeat};
 use super::read::At;
@@ -77,6 +78,7 @@ pub(super) fn config(mut raw: Raw, file: &Path, faults: &mut Faults) -> Config {
         clients: clients::all(raw.clients, &mut check),
         slos: slos::all(raw.slos, &targets, &mut check),
         canaries: canaries::plan(raw.canaries, &targets, &mut check),
+        buckets: buckets::of(&raw.buckets, default.buckets, &mut check),
         taps,
         logs,
         targets,

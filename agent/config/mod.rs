@@ -10,10 +10,12 @@ pub use crate::fleet::ExpectedGpus;
 use crate::fleet::Slo;
 use crate::gpus::kernel_log::Place;
 use crate::logs::LogPlace;
+pub use crate::metrics::Buckets;
 use crate::servers::Target;
 use crate::tap::{Client, Limits};
 
 mod addresses;
+mod buckets;
 mod canaries;
 mod check;
 mod clients;
@@ -96,6 +98,8 @@ pub struct Config {
     pub logs: Vec<LogTail>,
     /// What models are asked by the agent itself, and what that may cost.
     pub canaries: canary::Plan,
+    /// Bounds of the histograms.
+    pub buckets: Buckets,
 }
 
 /// A tap: whose clients are measured, and where they connect.
@@ -185,6 +189,7 @@ impl Default for Config {
             slos: Vec::new(),
             logs: Vec::new(),
             canaries: canary::Plan::default(),
+            buckets: Buckets::default(),
         }
     }
 }

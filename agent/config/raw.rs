@@ -1,6 +1,7 @@
 //! The config as it is typed: the keys there are, each with its place. What they mean is decided
 //! in `check` and `targets`. Pure.
 
+use super::buckets::RawBuckets;
 use super::raw_canaries::RawCanaries;
 use super::raw_tap::{RawClient, RawSlo, RawTap};
 use super::read::{At, NumberOrStrings, Section};
@@ -23,6 +24,7 @@ pub(super) struct Raw {
     pub(super) clients: Vec<RawClient>,
     pub(super) slos: Vec<RawSlo>,
     pub(super) canaries: Option<RawCanaries>,
+    pub(super) buckets: RawBuckets,
     pub(super) targets: Vec<RawTarget>,
 }
 
@@ -95,6 +97,7 @@ impl Raw {
             clients: section.tables("client", RawClient::read),
             slos: section.tables("slo", RawSlo::read),
             canaries: section.table("canaries", RawCanaries::read),
+            buckets: section.table("buckets", RawBuckets::read).unwrap_or_default(),
             targets: section.tables("target", RawTarget::read),
         }
     }

@@ -125,6 +125,25 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// An array of numbers, whole or not; none that holds something else.
+    pub(super) fn numbers(&mut self, key: &'static str) -> Option<At<Vec<f64>>> {
+        let at = self.find(key)?;
+        let DeValue::Array(array) = at.value else {
+            self.wrong_type(at.line, at.path, "an array of numbers", at.value);
+            return None;
+        };
+        let mut value = Vec::new();
+        for (i, item) in array.iter().enumerate() {
+            if let Some(number) = real(item.get_ref()) {
+                value.push(number);
+            } else {
+                let (line, path) = (self.lines.at(item.span().start), format!("{}[{i}]", at.path));
+                self.wrong_type(line, path, "a number", item.get_ref());
+            }
+        }
+        (value.len() == array.len()).then_some(At { value, line: at.line, path: at.path })
+    }
+
     /// A table of strings with names of the user's choice.
     pub(super) fn map(&mut self, key: &'static str) -> Vec<(String, At<String>)> {
         let Some(at) = self.find(key) else { return Vec::new() };
@@ -245,6 +264,15 @@ impl<'a> Section<'a> {
 fn whole(value: &DeValue<'_>) -> Option<u64> {
     let number = value.as_integer()?;
     u64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+fn real(value: &DeValue<'_>) -> Option<f64> {
+    let number = match value {
+        DeValue::Float(number) => number.as_str(),
+        DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
+        _ => return None,
+    };
+    number.parse().ok()
 }
 
 /// A key below a path, quoted where it is no bare word.

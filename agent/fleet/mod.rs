@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::http::HttpError;
-use crate::metrics::Counted;
+use crate::metrics::{Buckets, Counted};
 use crate::sample::{GpuSample, HangEvent, HostSample, Note, NoteLevel, ServerSample, ServerState, XidEvent};
 use crate::servers::Target;
 use crate::view::{
@@ -65,10 +65,15 @@ struct Known {
 }
 
 impl Fleet {
-    /// Nothing known yet.
+    /// Nothing known yet; histograms have the usual bounds.
     pub fn new(agent: AgentView, max_models: usize) -> Fleet {
+        Fleet::counting(agent, max_models, &Buckets::default())
+    }
+
+    /// The same with these bounds.
+    pub fn counting(agent: AgentView, max_models: usize, buckets: &Buckets) -> Fleet {
         Fleet(Arc::new(Inner {
-            counted: Counted::new(),
+            counted: Counted::with(buckets),
             known: Mutex::new(Known {
                 targets: BTreeMap::new(),
                 gone: Gone::default(),

@@ -1,6 +1,7 @@
 //! The metrics that this process counts itself, from its start.
 
 use super::Spec;
+use super::buckets::Buckets;
 use super::declare::metrics;
 use super::family::Family;
 use super::traffic::Traffic;
@@ -41,9 +42,14 @@ impl Counted {
     /// What is declared here.
     pub(super) const SPECS: &'static [Spec] = OwnWork::SPECS;
 
-    /// No series yet.
+    /// No series yet; histograms have the usual bounds.
     pub fn new() -> Counted {
-        Counted { own: OwnWork::new(), traffic: Traffic::new() }
+        Counted::with(&Buckets::default())
+    }
+
+    /// The same with these bounds.
+    pub fn with(buckets: &Buckets) -> Counted {
+        Counted { own: OwnWork::with(buckets), traffic: Traffic::with(buckets) }
     }
 
     /// The families as they are now, each sorted.

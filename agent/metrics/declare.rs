@@ -94,7 +94,7 @@ const fn ends_with(text: &str, end: &str) -> bool {
 /// With a lifetime they are read from elsewhere: the struct is filled afresh for every page, and a
 /// series ends with the thing that it measured. Without one they are counted here, in vectors that
 /// live as long as the process; there `Seconds` is a counter that takes fractions, and a `Histogram` is
-/// declared with its `buckets`, a constant array of upper bounds.
+/// declared with its `buckets`, a field of [`Buckets`](super::Buckets).
 macro_rules! metrics {
     (
         $(#[$doc:meta])*
@@ -137,7 +137,7 @@ macro_rules! metrics {
         $vis:vis struct $name:ident in $prefix:literal {
             $(
                 $(#[doc = $help:literal])+
-                $field:ident: $kind:ident [$($label:literal),*] $(buckets $buckets:expr)?,
+                $field:ident: $kind:ident [$($label:literal),*] $(buckets $buckets:ident)?,
             )+
         }
     ) => {
@@ -159,14 +159,14 @@ macro_rules! metrics {
             pub(super) const SPECS: &'static [$crate::metrics::Spec] =
                 &[$( metrics!(@spec $prefix $field $kind [$($label),*] $($help)+) ),+];
 
-            /// No series yet.
-            #[allow(clippy::new_without_default)]
-            $vis fn new() -> Self {
+            /// No series yet; histograms have these bounds.
+            #[allow(unused_variables, reason = "not all have histograms")]
+            $vis fn with(buckets: &$crate::metrics::Buckets) -> Self {
                 Self {
                     $( $field: {
                         const SPEC: &$crate::metrics::Spec =
                             &metrics!(@spec $prefix $field $kind [$($label),*] $($help)+);
-                        metrics!(@build $kind SPEC $($buckets)?)
+                        metrics!(@build $kind SPEC $(buckets.$buckets.clone())?)
                     }, )+
                 }
             }
@@ -202,7 +202,7 @@ macro_rules! metrics {
     (@build Counter $spec:ident) => { metrics!(@made IntCounterVec $spec) };
     (@build Seconds $spec:ident) => { metrics!(@made CounterVec $spec) };
     (@build Histogram $spec:ident $buckets:expr) => {
-        $crate::metrics::histogram::Histograms::new($spec, &$buckets)
+        $crate::metrics::histogram::Histograms::new($spec, $buckets)
     };
     (@made $vector:ident $spec:ident) => {{
         let vector = prometheus::$vector::new(prometheus::Opts::new($spec.name, $spec.help), $spec.labels);

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::buckets::Bounds;
 use super::declare::Spec;
 use super::encode::Page;
 use super::family::Family;
@@ -21,7 +22,7 @@ pub(super) struct Exemplar {
 /// Observations by size.
 #[derive(Debug, Clone)]
 pub(super) struct Histogram {
-    bounds: &'static [f64],
+    bounds: Bounds,
     /// How many were within each bound and above the one before; last, those above all.
     counts: Box<[u64]>,
     sum: f64,
@@ -30,8 +31,8 @@ pub(super) struct Histogram {
 }
 
 impl Histogram {
-    fn new(bounds: &'static [f64]) -> Histogram {
-        Histogram { bounds, counts: vec![0; bounds.len() + 1].into(), sum: 0.0, exemplars: Vec::new() }
+    fn new(bounds: Bounds) -> Histogram {
+        Histogram { counts: vec![0; bounds.len() + 1].into(), bounds, sum: 0.0, exemplars: Vec::new() }
     }
 
     /// Upper bound, how many were within it, and one of them, for each bucket; last the one without a bound.
@@ -68,14 +69,14 @@ impl Histogram {
 #[derive(Debug)]
 pub(super) struct Histograms<const N: usize> {
     spec: &'static Spec,
-    bounds: &'static [f64],
+    bounds: Bounds,
     /// Sorted by labels.
     series: Mutex<Vec<([Box<str>; N], Histogram)>>,
 }
 
 impl<const N: usize> Histograms<N> {
     /// No series yet.
-    pub(super) const fn new(spec: &'static Spec, bounds: &'static [f64]) -> Self {
+    pub(super) const fn new(spec: &'static Spec, bounds: Bounds) -> Self {
         Histograms { spec, bounds, series: Mutex::new(Vec::new()) }
     }
 
@@ -91,15 +92,23 @@ impl<const N: usize> Histograms<N> {
         });
     }
 
-    /// Many observations, counted already by these very bounds. Of no observation nothing is made.
-    pub(super) fn add(&self, labels: [&str; N], counts: &[u32], sum: f64, exemplar: Option<Exemplar>) {
-        debug_assert_eq!(counts.len(), self.bounds.len() + 1, "{} has other bounds", self.spec.name);
+    /// Many observations, counted already by `bounds`, of which this histogram's own are some. Of no observation
+    /// nothing is made.
+    pub(super) fn add(
+        &self,
+        labels: [&str; N],
+        (bounds, counts): (&[f64], &[u32]),
+        sum: f64,
+        exemplar: Option<Exemplar>,
+    ) {
+        debug_assert_eq!(counts.len(), bounds.len() + 1, "{} is counted by other bounds", self.spec.name);
         if counts.iter().all(|count| *count == 0) || !sum.is_finite() {
             return;
         }
         self.of(labels, |histogram| {
-            for (all, more) in histogram.counts.iter_mut().zip(counts) {
-                *all += u64::from(*more);
+            for (bound, more) in bounds.iter().copied().chain([f64::INFINITY]).zip(counts) {
+                let at = histogram.bucket_of(bound);
+                histogram.counts[at] += u64::from(*more);
             }
             histogram.sum += sum;
             histogram.remember(exemplar);
@@ -120,7 +129,7 @@ impl<const N: usize> Histograms<N> {
         let mut series = self.lock();
         let found = series.binary_search_by(|(known, _)| known.iter().map(AsRef::as_ref).cmp(labels));
         let at = found.unwrap_or_else(|at| {
-            series.insert(at, (labels.map(Into::into), Histogram::new(self.bounds)));
+            series.insert(at, (labels.map(Into::into), Histogram::new(self.bounds.clone())));
             at
         });
         change(&mut series[at].1);

@@ -20,6 +20,7 @@ mod table;
 mod tests;
 mod traffic;
 
+pub use buckets::{Bounds, Buckets, MOST_BOUNDS};
 pub use counted::Counted;
 pub use declare::{Kind, Spec};
 pub use fill::REVISION;

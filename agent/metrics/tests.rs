@@ -5,17 +5,21 @@ use super::encode::Page;
 use super::family::{Family, Series};
 use super::format::Format;
 use super::histogram::Exemplar;
-use super::{SPECS, buckets, spec};
+use super::{Buckets, SPECS, spec};
 use crate::wire::exposition::parse;
 
 metrics! {
     /// One of each kind that is counted.
     struct Tried in "tried_" {
         /// Time that it took, in seconds.
-        wait_seconds: Histogram ["target", "a"] buckets [0.5, 1.0, 2.5],
+        wait_seconds: Histogram ["target", "a"] buckets load,
         /// Things.
         things_total: Counter ["target", "a"],
     }
+}
+
+fn tried() -> Tried {
+    Tried::with(&Buckets { load: [0.5, 1.0, 2.5].into(), ..Buckets::default() })
 }
 
 const BOTH: [Format; 2] = [Format::Text, Format::OpenMetrics];
@@ -50,7 +54,7 @@ fn each_format_escapes_and_orders_in_its_own_way() {
 
 #[test]
 fn a_counter_keeps_its_total_and_its_family_loses_it_in_openmetrics() {
-    let tried = Tried::new();
+    let tried = tried();
     tried.things_total.of(["x", "y"]).inc_by(3);
     let family = tried.things_total.gather();
     let line = "tried_things_total{target=\"x\",a=\"y\"} 3\n";
@@ -62,7 +66,7 @@ fn a_counter_keeps_its_total_and_its_family_loses_it_in_openmetrics() {
 
 #[test]
 fn a_histogram_is_whole_in_both_formats() {
-    let tried = Tried::new();
+    let tried = tried();
     for seconds in [0.25, 1.0, 9.0] {
         tried.wait_seconds.observe(["x", "y"], seconds, None);
     }
@@ -85,12 +89,12 @@ fn exemplars_stand_with_their_bucket_in_openmetrics_alone() {
         let trace_id = "4bf92f3577b34da6a3ce929d0e0e4736".into();
         Some(Exemplar { trace_id, value, at: 1_790_000_000.25 })
     };
-    let tried = Tried::new();
+    let tried = tried();
     for seconds in [0.75, 0.875] {
         tried.wait_seconds.observe(["x", "y"], seconds, exemplar(seconds));
     }
     tried.wait_seconds.observe(["x", "y"], 9.0, None);
-    tried.wait_seconds.add(["x", "y"], &[3, 0, 0, 2], 20.5, exemplar(12.0));
+    tried.wait_seconds.add(["x", "y"], (&[0.5, 1.0, 2.5], &[3, 0, 0, 2]), 20.5, exemplar(12.0));
     let (text, open) = (Format::Text, Format::OpenMetrics);
     let bucket = |format, le: &str| {
         let wanted = format!("tried_wait_seconds_bucket{{target=\"x\",a=\"y\",le=\"{le}\"}} ");
@@ -111,16 +115,16 @@ fn exemplars_stand_with_their_bucket_in_openmetrics_alone() {
 
 #[test]
 fn what_is_no_number_and_no_observation_makes_no_series() {
-    let tried = Tried::new();
+    let tried = tried();
     tried.wait_seconds.observe(["x", "y"], f64::NAN, None);
-    tried.wait_seconds.add(["x", "y"], &[0, 0, 0, 0], 0.0, None);
-    tried.wait_seconds.add(["x", "y"], &[1, 0, 0, 0], f64::INFINITY, None);
+    tried.wait_seconds.add(["x", "y"], (&[0.5, 1.0, 2.5], &[0, 0, 0, 0]), 0.0, None);
+    tried.wait_seconds.add(["x", "y"], (&[0.5, 1.0, 2.5], &[1, 0, 0, 0]), f64::INFINITY, None);
     assert_eq!(tried.wait_seconds.gather().series(), 0);
 }
 
 #[test]
 fn the_series_of_a_target_end_with_it_and_no_others() {
-    let tried = Tried::new();
+    let tried = tried();
     for labels in [["x", "a"], ["x", "b"], ["a", "x"]] {
         tried.things_total.of(labels).inc();
         tried.wait_seconds.observe(labels, 1.0, None);
@@ -135,22 +139,24 @@ fn the_series_of_a_target_end_with_it_and_no_others() {
 
 #[test]
 fn buckets_ascend_and_none_is_too_many() {
-    let all: [&[f64]; 6] = [
-        &buckets::FIRST_TOKEN,
-        &buckets::PER_TOKEN,
-        &buckets::STALL,
-        &buckets::REQUEST,
-        &buckets::LOAD,
-        &buckets::ADDED,
-    ];
-    for bounds in all {
+    let Buckets { first_token, per_token, chunk_gap, stall, request, load, tap_added } = Buckets::default();
+    for bounds in [first_token, per_token, chunk_gap, stall, request, load, tap_added] {
         assert!(bounds.is_sorted_by(|a, b| a < b) && bounds.len() <= 21, "{bounds:?}");
     }
 }
 
 #[test]
+fn what_was_counted_by_finer_bounds_falls_into_the_buckets_that_hold_it() {
+    let tried = Tried::with(&Buckets { load: [1.0, 5.0].into(), ..Buckets::default() });
+    tried.wait_seconds.add(["x", "y"], (&[0.5, 1.0, 2.5, 5.0], &[1, 10, 100, 1000, 7]), 9.0, None);
+    let text = page(Format::Text, &tried.wait_seconds.gather());
+    let counts: Vec<f64> = parse(&text).iter().map(|sample| sample.value).collect();
+    assert_eq!(counts, [11.0, 1111.0, 1118.0, 9.0, 1118.0]);
+}
+
+#[test]
 fn what_is_declared_is_what_is_made() {
-    let made: Vec<Spec> = Tried::new().families().iter().map(|family| *family.spec()).collect();
+    let made: Vec<Spec> = tried().families().iter().map(|family| *family.spec()).collect();
     assert_eq!(made, Tried::SPECS);
     let labels: &[&str] = &["target", "a"];
     let [wait, things] = Tried::SPECS else { panic!("two are declared") };
@@ -160,7 +166,7 @@ fn what_is_declared_is_what_is_made() {
 
 #[test]
 fn series_are_sorted_by_labels_in_the_declared_order() {
-    let tried = Tried::new();
+    let tried = tried();
     for labels in [["b", "1"], ["a", "2"], ["a", "1"], ["a b", "0"]] {
         tried.things_total.of(labels).inc();
     }

@@ -105,6 +105,10 @@ async fn what_cannot_change_while_it_runs_is_said() {
     let (status, body) = reload(&agent).await;
     assert_eq!(status, 400);
     assert!(body.contains("grace: cannot change while the agent runs: restart it"), "{body}");
+    written.now(&format!("{}\n[buckets]\nrequest = [1, 10]\n", text(&[("a", &a)])));
+    let (status, body) = reload(&agent).await;
+    assert_eq!(status, 400);
+    assert!(body.contains("buckets: cannot change while the agent runs: restart it"), "{body}");
 }
 
 #[tokio::test]

@@ -66,6 +66,8 @@ impl Conductor {
         for (key, differs) in [
             ("listen", new.listen != self.config.listen),
             ("allow_hosts", new.allow_hosts != self.config.allow_hosts),
+            // What was counted by other bounds cannot be counted anew.
+            ("buckets", new.buckets != self.config.buckets),
             ("grace", new.grace != self.config.grace),
             ("paths.procfs", new.paths.procfs != self.config.paths.procfs),
             // Another log, or the same anew, would count twice what both hold.

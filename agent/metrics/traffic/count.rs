@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Traffic;
 use crate::metrics::fill::seconds;
 use crate::metrics::histogram::Exemplar;
-use crate::sample::{End, Failure, Generation, MeterFault, Phase, Refusal, Source, Truncation};
+use crate::sample::{End, Failure, GAP_BOUNDS, Generation, MeterFault, Phase, Refusal, Source, Truncation};
 
 /// The labels of a model's series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,7 +182,12 @@ impl Traffic {
             }
         }
         let longest = longest.and_then(|longest| exemplar(longest.as_secs_f64()));
-        self.chunk_gap_seconds.add(whose.labels(), &one.gaps.counts, one.gaps.sum_seconds, longest);
+        self.chunk_gap_seconds.add(
+            whose.labels(),
+            (&GAP_BOUNDS, &one.gaps.counts),
+            one.gaps.sum_seconds,
+            longest,
+        );
     }
 }
 

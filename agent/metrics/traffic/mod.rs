@@ -7,7 +7,6 @@
 //! never for models that only lie on a disk. Requests by dialect are there once that dialect was spoken; what a
 //! server need not tell (tokens of the prompt, its times) once it told it: zero would say that there were none.
 
-use super::buckets::{ADDED, FIRST_TOKEN, LOAD, PER_TOKEN, REQUEST, STALL};
 use super::declare::metrics;
 
 mod count;
@@ -26,21 +25,21 @@ metrics! {
         /// Answers or prompts that were cut, by cause: length (the most tokens that the request allows), context (what the model was loaded with is full).
         requests_truncated_total: Counter ["target", "model", "source", "cause"],
         /// From the request handed to the server to the first piece of the answer with generated text of any kind, in seconds. Of streams alone. cold="true": the model had to be loaded first.
-        time_to_first_token_seconds: Histogram ["target", "model", "source", "cold"] buckets FIRST_TOKEN,
+        time_to_first_token_seconds: Histogram ["target", "model", "source", "cold"] buckets first_token,
         /// From the request handed to the server to the first piece with visible answer text, in seconds: later than the first token where the model reasons. Of streams alone. cold="true": the model had to be loaded first.
-        time_to_first_answer_seconds: Histogram ["target", "model", "source", "cold"] buckets FIRST_TOKEN,
+        time_to_first_answer_seconds: Histogram ["target", "model", "source", "cold"] buckets first_token,
         /// (last token - first token) / (output tokens - 1) of one answer, in seconds; one observation a request. Of streams with at least two tokens.
-        time_per_output_token_seconds: Histogram ["target", "model", "source"] buckets PER_TOKEN,
+        time_per_output_token_seconds: Histogram ["target", "model", "source"] buckets per_token,
         /// Gaps between successive pieces of an answer that carry generated text, in seconds. A piece may hold several tokens.
-        chunk_gap_seconds: Histogram ["target", "model", "source"] buckets PER_TOKEN,
+        chunk_gap_seconds: Histogram ["target", "model", "source"] buckets chunk_gap,
         /// The longest gap between two pieces of one answer, in seconds: the stall that its reader saw; one observation a request.
-        longest_chunk_gap_seconds: Histogram ["target", "model", "source"] buckets STALL,
+        longest_chunk_gap_seconds: Histogram ["target", "model", "source"] buckets stall,
         /// From the request handed to the server to the last byte of the answer, in seconds, by outcome: complete, failed, cancelled. Without embeddings.
-        request_duration_seconds: Histogram ["target", "model", "source", "outcome"] buckets REQUEST,
+        request_duration_seconds: Histogram ["target", "model", "source", "outcome"] buckets request,
         /// From the request handed to the server to the last byte of the answer, in seconds, of requests for embeddings, by outcome: complete, failed, cancelled.
-        embedding_duration_seconds: Histogram ["target", "model", "source", "outcome"] buckets REQUEST,
+        embedding_duration_seconds: Histogram ["target", "model", "source", "outcome"] buckets request,
         /// What requests waited for their model to be loaded, in seconds, as the server says (Ollama's load_duration, its queue for loads included). Of requests that waited 0.2 s or more: a model that is loaded answers in milliseconds.
-        load_seconds: Histogram ["target", "model", "source"] buckets LOAD,
+        load_seconds: Histogram ["target", "model", "source"] buckets load,
         /// Tokens of prompts, cached ones too, as the server says in its answers.
         input_tokens_total: Counter ["target", "model", "source"],
         /// The part of the prompts' tokens that came out of the server's cache, as it says in its answers.
@@ -64,7 +63,7 @@ metrics! {
         /// Requests that missed an objective of the config: a limit was passed, the request failed, or the context was full. The limit that a request sets itself (max_tokens) is no miss: the client asked for no more.
         slo_missed_total: Counter ["target", "model", "slo"],
         /// What the tap itself added to a request, in seconds: its own work from the end of its read to its write of the same bytes, on the request and on the first token together. Not in it: how long bytes waited for the tap's thread before they were read, and the connection to the server.
-        tap_added_seconds: Histogram ["target"] buckets ADDED,
+        tap_added_seconds: Histogram ["target"] buckets tap_added,
         /// Answers that passed the tap and were not measured to their end, by reason: panic (a fault of the agent), line_too_long, encoding, malformed.
         tap_meter_failures_total: Counter ["reason"],
         /// Requests through the tap by client, of those to which the config gives a name: whatever they ask for, not only generations.
@@ -75,11 +74,5 @@ metrics! {
         request_ends_lost_total: Counter ["target", "source"],
         /// Requests that ended after their target was taken out of the config or forgotten. Its series are gone, so they are counted here alone.
         gone_target_requests_total: Counter ["source"],
-    }
-}
-
-impl Default for Traffic {
-    fn default() -> Traffic {
-        Traffic::new()
     }
 }
