@@ -9,6 +9,7 @@ use super::journal::{Journal, cannot_start};
 use super::place::LogPlace;
 use super::position::Position;
 use super::tail::{From, Tail, cannot_read};
+use super::tries::Tries;
 
 /// Bytes that are read in one look. What is more is read in the next: a log of a gigabyte takes two minutes, and
 /// meanwhile a tenth of one core.
@@ -17,9 +18,6 @@ const MOST_BYTES: usize = 8 << 20;
 /// What is not read yet and further behind than this is never read: a server at its most verbose writes so much in an
 /// hour, and what it wrote before is no news.
 const MOST_BEHIND: u64 = 256 << 20;
-
-/// After so many failed looks in a row, each of which doubles the wait, it is not doubled again: a minute.
-const MOST_DOUBLINGS: u32 = 6;
 
 /// What the journal got so long ago is not of now.
 const LATE: SignedDuration = SignedDuration::from_secs(30);
@@ -38,9 +36,7 @@ pub struct Follower {
     was_absent: bool,
     /// What is read was just written.
     live: bool,
-    error: Option<String>,
-    failures: u32,
-    skip: u32,
+    tries: Tries,
 }
 
 #[derive(Debug)]
@@ -73,9 +69,7 @@ impl Follower {
             position: position.unwrap_or_default(),
             started: Timestamp::now(),
             was_absent: false,
-            error: None,
-            failures: 0,
-            skip: 0,
+            tries: Tries::default(),
         }
     }
 
@@ -99,25 +93,13 @@ impl Follower {
     /// was just written. May block for as long as a disk does.
     pub fn look(&mut self, hear: &mut dyn FnMut(&[u8], bool)) -> Look {
         let mut look = Look::default();
-        if self.skip > 0 {
-            self.skip -= 1;
-        } else {
+        if self.tries.due() {
             let result = self.read(&mut look, hear);
-            self.note(result);
+            self.tries.note(result, self.is_pending());
         }
         look.pending = self.is_pending();
-        look.error.clone_from(&self.error);
+        look.error = self.tries.error().map(str::to_owned);
         look
-    }
-
-    /// After an error fewer and fewer tries are made. One that is pending is no success.
-    fn note(&mut self, result: Result<(), String>) {
-        if result.is_ok() && self.is_pending() {
-            return;
-        }
-        self.error = result.err();
-        self.failures = if self.error.is_some() { (self.failures + 1).min(MOST_DOUBLINGS) } else { 0 };
-        self.skip = (1 << self.failures.saturating_sub(1)) - 1;
     }
 
     fn is_pending(&self) -> bool {

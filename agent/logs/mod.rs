@@ -6,9 +6,11 @@ mod lines;
 mod place;
 mod position;
 mod tail;
+mod tries;
 
 pub use follow::{Follower, Look};
 pub use journal::{Entry, Journal, cannot_start};
 pub use place::LogPlace;
 pub use position::{Position, Positions};
 pub use tail::{From, Mark, Tail, cannot_read};
+pub use tries::Tries;

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::logs::{Journal, cannot_read, cannot_start};
+use crate::logs::{Journal, Tries, cannot_read, cannot_start};
 use crate::sample::{HangEvent, XidEvent};
 
 mod clocks;
@@ -37,9 +37,6 @@ const MOST_BYTES: usize = 16 << 20;
 
 /// The kernel's own.
 const DEVICE: &str = "/dev/kmsg";
-
-/// After so many failed beats in a row, each of which doubles the wait, it is not doubled again.
-const MOST_DOUBLINGS: u32 = 6;
 
 /// What of the journal is the kernel's, from the last boot on.
 const SELECT: [&str; 3] = ["--dmesg", "--boot", "--no-tail"];
@@ -86,9 +83,7 @@ pub struct KernelLog {
     story: Story,
     /// Where to go on when it is opened anew.
     resume: Resume,
-    error: Option<String>,
-    failures: u32,
-    skip: u32,
+    tries: Tries,
 }
 
 #[derive(Debug)]
@@ -124,35 +119,21 @@ impl KernelLog {
             open: None,
             story: Story::default(),
             resume: Resume::default(),
-            error: None,
-            failures: 0,
-            skip: 0,
+            tries: Tries::default(),
         }
     }
 
     /// Reads what has come since the last call, without waiting for more. May block for as long as a disk does.
     pub fn hear(&mut self) -> Heard {
         let mut heard = Heard::default();
-        if self.skip > 0 {
-            self.skip -= 1;
-        } else {
+        if self.tries.due() {
             let result = self.listen(&mut heard);
-            self.note(result);
+            self.tries.note(result, self.is_pending());
         }
         heard.source = self.source();
         heard.pending = self.is_pending();
-        heard.error.clone_from(&self.error);
+        heard.error = self.tries.error().map(str::to_owned);
         heard
-    }
-
-    /// After an error fewer and fewer tries are made. One that is pending is no success.
-    fn note(&mut self, result: Result<(), String>) {
-        if result.is_ok() && self.is_pending() {
-            return;
-        }
-        self.error = result.err();
-        self.failures = if self.error.is_some() { (self.failures + 1).min(MOST_DOUBLINGS) } else { 0 };
-        self.skip = (1 << self.failures.saturating_sub(1)) - 1;
     }
 
     fn is_pending(&self) -> bool {

@@ -126,7 +126,7 @@ fn tries_become_rarer_up_to_half_a_minute() {
     let mut log = log(Path::new("/nonexistent/kmsg"));
     let mut tried = Vec::new();
     for beat in 0..130 {
-        let before = log.skip;
+        let before = log.tries.left_out();
         log.hear();
         if before == 0 {
             tried.push(beat);
@@ -153,7 +153,7 @@ fn journal(program: &str, started: Timestamp) -> KernelLog {
 /// What is heard until that is so.
 fn until(log: &mut KernelLog, done: impl Fn(&Heard) -> bool) -> Heard {
     for _ in 0..500 {
-        log.skip = 0;
+        log.tries.at_once();
         let heard = log.hear();
         if done(&heard) {
             return heard;
@@ -227,16 +227,16 @@ fn one_that_is_started_again_and_again_without_a_line_is_tried_less_and_less_oft
     let mut log = journal(&first, Timestamp::UNIX_EPOCH);
     until(&mut log, |heard| heard.error.is_some());
     let ends = program(folder.path(), "exit 1\n");
-    let mut pauses = vec![log.skip];
+    let mut pauses = vec![log.tries.left_out()];
     for _ in 0..3 {
         log.open = Some(Open::Journal(super::journal(&ends, log.resume.cursor.clone()).unwrap()));
         while log.open.is_some() {
-            log.skip = 0;
+            log.tries.at_once();
             let heard = log.hear();
             assert!(heard.error.is_some(), "it is never told as read between two failures");
             std::thread::sleep(Duration::from_millis(5));
         }
-        pauses.push(log.skip);
+        pauses.push(log.tries.left_out());
     }
     assert_eq!(pauses, [0, 1, 3, 7]);
     let stays = program(folder.path(), "exec sleep 60\n");

@@ -199,7 +199,7 @@ fn tries_become_rarer_up_to_half_a_minute() {
     let mut follower = Follower::new(LogPlace::File("/nonexistent/server.log".into()), None);
     let mut tried = Vec::new();
     for beat in 0..130 {
-        let before = follower.skip;
+        let before = follower.tries.left_out();
         follower.look(&mut |_, _| ());
         if before == 0 {
             tried.push(beat);
@@ -231,7 +231,7 @@ fn of_unit(program: &str, position: Option<Position>) -> Follower {
 fn until(follower: &mut Follower, done: impl Fn(&[String], &Look) -> bool) -> (Vec<String>, Look) {
     let mut all = Vec::new();
     for _ in 0..500 {
-        follower.skip = 0;
+        follower.tries.at_once();
         let (lines, look) = heard(follower);
         all.extend(lines);
         if done(&all, &look) {
