@@ -18,7 +18,7 @@ mod merge;
 mod room;
 mod traffic;
 
-pub use canary::CanaryView;
+pub use canary::{CanaryView, MOST_RECENT, RecentRun, words as canary_words};
 pub use fit::{Fit, Unload, Verdict, fits};
 pub use gpu::{
     BackendView, CardUser, CardView, EnergySource, GpusView, HangCount, LogView, StrayXids, TargetGpus,
@@ -204,14 +204,23 @@ pub struct ModelView {
 }
 
 impl TargetView {
-    /// How this target fares.
+    /// How this target fares, and how its models answer.
     pub fn health(&self) -> Health {
         match self.state {
             None => Health::Unknown,
             Some(ServerState::Down | ServerState::Hung) => Health::Critical,
-            Some(_) if self.notes.iter().any(|note| note.level == NoteLevel::Warning) => Health::Warning,
-            Some(_) => Health::Ok,
+            Some(_) => {
+                let warns = self.notes.iter().any(|note| note.level == NoteLevel::Warning);
+                let noted = if warns { Health::Warning } else { Health::Ok };
+                self.drift().map_or(noted, |worst| worst.report.health().max(noted))
+            }
         }
+    }
+
+    /// Its model that is worst off by its canaries, if any asks for a person.
+    pub fn drift(&self) -> Option<&CanaryView> {
+        let ill = self.canaries.iter().filter(|canary| canary.report.health() > Health::Ok);
+        ill.min_by(|a, b| a.rank().cmp(&b.rank()))
     }
 
     /// Slots at work and slots in all, over its models; `None` where no model tells.

@@ -7,6 +7,7 @@ use opsagent::view::View;
 use serde_json::{Value, json};
 
 mod asking;
+mod canaries;
 mod fake;
 mod gpus;
 pub mod running;

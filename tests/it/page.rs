@@ -42,7 +42,7 @@ fn the_headline_says_how_all_fares() {
     assert_eq!(headline(&view), "1 of 3 servers is down");
     assert_eq!(
         headline(&page_view()),
-        "1 of 7 servers is down, 1 is hung, 1 is not known, 1 needs a look; 2 of 6 GPUs give no readings; \
+        "1 of 7 servers is down, 1 is hung, 1 is not known, 1 answers badly; 2 of 6 GPUs give no readings; \
          GPU 1 (H100 80GB HBM3) needs a look; the host needs a look"
     );
     let mut view = page_view();

@@ -7,6 +7,7 @@ use super::grid::{Cell, Column, Grid};
 use super::{style, text, words};
 use crate::view::{Health, View};
 
+mod canary;
 mod gpu;
 mod host;
 mod summary;

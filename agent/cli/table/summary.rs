@@ -5,7 +5,7 @@ use crate::cli::{style, text, words};
 use crate::gpus::words as words_of;
 use crate::sample::{NoteLevel, ServerState};
 use crate::view::traffic_words::number;
-use crate::view::{BackendView, CardView, Health, HostView, TargetView, View};
+use crate::view::{BackendView, CardView, Health, HostView, TargetView, View, canary_words};
 
 /// Targets named in the line; the table has all.
 const NAMED: usize = 3;
@@ -42,6 +42,11 @@ fn sentence(view: &View, lost: &[Lost], health: Health) -> String {
         Health::Critical => {
             tell(("is down", "are down"), with(view, is(ServerState::Down), error));
             tell(("is hung", "are hung"), with(view, is(ServerState::Hung), error));
+            let lost = |target: &TargetView| {
+                target.health() == Health::Critical
+                    && !matches!(target.state, Some(ServerState::Down | ServerState::Hung))
+            };
+            tell(("answers badly", "answer badly"), with(view, lost, drift));
         }
         Health::Warning => {
             let warns = |target: &TargetView| target.health() == Health::Warning;
@@ -183,7 +188,14 @@ fn error(target: &TargetView) -> String {
 
 fn warning(target: &TargetView) -> String {
     let mut warnings = target.notes.iter().filter(|note| note.level == NoteLevel::Warning);
-    warnings.next().map(|note| note.text.clone()).unwrap_or_default()
+    warnings.next().map_or_else(|| drift(target), |note| note.text.clone())
+}
+
+/// Which of its models answers otherwise, and why.
+fn drift(target: &TargetView) -> String {
+    let Some(worst) = target.drift() else { return String::new() };
+    let cause = worst.report.cause.map(|cause| format!(", most likely {}", canary_words::cause(cause)));
+    format!("{} is {}{}", worst.model, worst.report.verdict.name(), cause.unwrap_or_default())
 }
 
 fn unknown(target: &TargetView) -> String {

@@ -1,6 +1,6 @@
-//! The targets: a row each, and under it what is wrong, the loaded models, the traffic, and the notes.
+//! The targets: a row each, and under it what is wrong, the loaded models, the traffic, the canaries, and the notes.
 
-use super::{block, more, traffic};
+use super::{block, canary, more, traffic};
 use crate::cli::grid::{Cell, Column, Grid};
 use crate::cli::{style, words};
 use crate::sample::{NoteLevel, ServerState};
@@ -43,6 +43,7 @@ pub(super) fn table(view: &View, width: usize, lines: &mut Vec<String>) {
         trouble(view, target, width, lines);
         models(view, target, width, lines);
         traffic::traffic(view, target, width, lines);
+        canary::canaries(view, target, width, lines);
         notes(target, width, lines);
     }
 }

@@ -5,6 +5,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::drift::Report;
 
+pub mod words;
+
+/// The most runs that a view tells one by one: eight hours of a beat of five minutes, as wide as a page draws them.
+pub const MOST_RECENT: usize = 96;
+
+/// A run that was compared, in two numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RecentRun {
+    /// When it began.
+    pub at: Timestamp,
+    /// How far it was: its KLD equivalent in nats; where the server tells no log probabilities, the part of the
+    /// texts that were not among the known, 0..1. `None`: it could not be compared.
+    pub distance: Option<f64>,
+    /// Whether it exceeded what the baseline knows.
+    pub exceeds: bool,
+}
+
 /// The canaries of a model, and what drift says of them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -29,6 +46,8 @@ pub struct CanaryView {
     pub time_to_first_token_seconds: Option<f64>,
     /// The last run's median tokens a second.
     pub tokens_per_second: Option<f64>,
+    /// The last runs that were compared, the oldest first; at most [`MOST_RECENT`].
+    pub recent: Vec<RecentRun>,
     /// What drift says.
     pub report: Report,
 }

@@ -48,7 +48,7 @@ pub fn grouped(count: u64) -> String {
 }
 
 /// How long ago, in the largest unit.
-fn age(seconds: i64) -> String {
+pub(in crate::view) fn age(seconds: i64) -> String {
     match seconds.max(1) {
         s if s < 60 => format!("{s} s"),
         s if s < 3600 => format!("{} min", s / 60),

@@ -1,5 +1,6 @@
 //! A state as the page shows it. Pure.
 
+use crate::drift::{Report, Verdict};
 use crate::sample::ServerState;
 use crate::view::{Health, ModelView, TargetView};
 
@@ -14,7 +15,28 @@ pub(super) struct Badge {
 impl Badge {
     pub(super) fn of_target(target: &TargetView) -> Badge {
         let badge = Badge::of_state(target.state);
-        if target.health() == Health::Warning { Badge { sign: "!", tone: "warning", ..badge } } else { badge }
+        match target.health() {
+            Health::Warning => Badge { sign: "!", tone: "warning", ..badge },
+            Health::Critical => Badge { tone: "critical", ..badge },
+            Health::Ok | Health::Unknown => badge,
+        }
+    }
+
+    /// What the canaries of a model say of it.
+    pub(super) fn of_drift(report: &Report) -> Badge {
+        let (sign, word) = match report.verdict {
+            Verdict::Learning => ("◌", "learning"),
+            Verdict::Steady => ("✓", "steady"),
+            Verdict::Suspect => ("?", "suspect"),
+            Verdict::Drifting => ("≠", "drifting"),
+            Verdict::Failing => ("✕", "failing"),
+        };
+        let tone = match (report.health(), report.verdict) {
+            (Health::Ok, Verdict::Steady) => "ok",
+            (Health::Ok, _) => "unknown",
+            (health, _) => health.name(),
+        };
+        Badge { sign, word, tone }
     }
 
     fn of_state(state: Option<ServerState>) -> Badge {

@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use super::canary;
+use super::canary::Canary;
 use super::headline::capital;
 use super::line::Line;
 use super::row::Row;
@@ -36,6 +38,10 @@ pub(super) struct Card<'a> {
     pub(super) orphans: u32,
     /// Its users' requests.
     pub(super) traffic: Option<Traffic<'a>>,
+    /// What its canaries say, the worst first.
+    pub(super) canaries: Vec<Canary<'a>>,
+    /// Models with canaries beyond those that are shown.
+    pub(super) canaries_more: usize,
     /// The models in memory, and those of which it is not told.
     pub(super) models: Vec<Row<'a>>,
     /// The models on disk alone.
@@ -66,6 +72,8 @@ impl<'a> Card<'a> {
             gpu_memory: target.gpus.as_ref().and_then(gpu_memory),
             orphans: target.orphans.unwrap_or(0),
             traffic: target.traffic.as_ref().map(|traffic| Traffic::new(traffic, now)),
+            canaries: canary::shown(target, now),
+            canaries_more: target.canaries.len().saturating_sub(canary::SHOWN),
             models: awake.iter().map(row).collect(),
             resting_all: resting.len(),
             resting_open: resting.len() <= RESTING_OPEN,

@@ -7,7 +7,7 @@ use super::line::anchor;
 use super::words::{Moment, moment};
 use crate::gpus::words as told;
 use crate::sample::{NoteLevel, ServerState};
-use crate::view::{CardView, Health, TargetView, View};
+use crate::view::{CanaryView, CardView, Health, TargetView, View, canary_words};
 
 /// So many servers in trouble are named at the top; the table below has all.
 const TROUBLES: usize = 8;
@@ -29,6 +29,7 @@ struct Tally {
     all: usize,
     down: usize,
     hung: usize,
+    drifting: usize,
     unknown: usize,
     warning: usize,
 }
@@ -39,7 +40,8 @@ pub(super) fn headline(view: &View) -> String {
     for target in &view.targets {
         match (target.health(), target.state) {
             (_, Some(ServerState::Hung)) => tally.hung += 1,
-            (Health::Critical, _) => tally.down += 1,
+            (_, Some(ServerState::Down)) => tally.down += 1,
+            (Health::Critical, _) => tally.drifting += 1,
             (Health::Unknown, _) => tally.unknown += 1,
             (Health::Warning, _) => tally.warning += 1,
             (Health::Ok, _) => {}
@@ -115,6 +117,10 @@ impl Tally {
         if self.down + self.hung + self.unknown == 0 {
             add(all, "up");
         }
+        if self.drifting > 0 {
+            let verb = if self.drifting == 1 { "answers" } else { "answer" };
+            parts.push(format!("{} {verb} badly", self.drifting));
+        }
         if self.warning > 0 {
             let verb = if self.warning == 1 { "needs" } else { "need" };
             parts.push(format!("{} {verb} a look", self.warning));
@@ -127,7 +133,8 @@ fn single(one: &TargetView) -> String {
     let name = &one.name;
     match (one.health(), one.state) {
         (_, Some(ServerState::Hung)) => format!("{name} is hung"),
-        (Health::Critical, _) => format!("{name} is down"),
+        (_, Some(ServerState::Down)) => format!("{name} is down"),
+        (Health::Critical, _) => format!("{name} is up and answers badly"),
         (Health::Unknown, _) => format!("{name} is not known"),
         (Health::Warning, _) => format!("{name} is up and needs a look"),
         (Health::Ok, _) => format!("{name} is up"),
@@ -143,7 +150,8 @@ pub(super) fn troubles<'a>(view: &'a View, sorted: &[&'a TargetView]) -> (Vec<Tr
         tone: target.health().name(),
         since: target
             .state_since
-            .filter(|_| target.health() == Health::Critical)
+            .filter(|_| matches!(target.state, Some(ServerState::Down | ServerState::Hung)))
+            .or(target.drift().and_then(|worst| worst.report.since))
             .map(|at| moment(at, view.at)),
         text: trouble(target),
     });
@@ -200,9 +208,18 @@ fn trouble(target: &TargetView) -> String {
         (Some(ServerState::Hung), _) => because("is hung"),
         (None, _) if target.last_poll_at.is_none() => "was not polled yet".into(),
         (None, _) => "is not known: its last poll is too old".into(),
-        (Some(_), Some(note)) => format!("needs a look: {}", note.text),
-        (Some(_), None) => "needs a look".into(),
+        (Some(_), noted) => match (target.drift(), noted) {
+            (Some(worst), _) if worst.report.health() == Health::Critical => drift("answers badly", worst),
+            (_, Some(note)) => format!("needs a look: {}", note.text),
+            (Some(worst), None) => drift("needs a look", worst),
+            (None, None) => "needs a look".into(),
+        },
     }
+}
+
+fn drift(what: &str, worst: &CanaryView) -> String {
+    let cause = worst.report.cause.map(|cause| format!(", most likely {}", canary_words::cause(cause)));
+    format!("{what}: {} is {}{}", worst.model, worst.report.verdict.name(), cause.unwrap_or_default())
 }
 
 /// The first letter large.
@@ -216,7 +233,7 @@ mod tests {
     use super::*;
 
     fn say(down: usize, hung: usize, unknown: usize, warning: usize, all: usize) -> String {
-        Tally { all, down, hung, unknown, warning }.say()
+        Tally { all, down, hung, drifting: 0, unknown, warning }.say()
     }
 
     #[test]
@@ -227,5 +244,7 @@ mod tests {
         assert_eq!(say(1, 2, 0, 1, 9), "1 of 9 servers is down, 2 are hung, 1 needs a look");
         assert_eq!(say(0, 0, 2, 0, 2), "Both servers are not known");
         assert_eq!(say(0, 0, 0, 2, 5), "All 5 servers are up, 2 need a look");
+        let drifting = Tally { all: 3, drifting: 1, ..Tally::default() };
+        assert_eq!(drifting.say(), "All 3 servers are up, 1 answers badly");
     }
 }

@@ -9,6 +9,7 @@ use crate::sample::NoteLevel;
 use crate::view::{BackendView, CardView, GpusView, Health, TargetView, View};
 
 mod badge;
+mod canary;
 mod card;
 mod gpu;
 mod hang;

@@ -20,6 +20,7 @@ pub mod process;
 pub mod promtool;
 pub mod raw;
 pub mod real;
+pub mod rich_canaries;
 pub mod rich_gpus;
 pub mod rich_traffic;
 pub mod rich_view;

@@ -10,7 +10,7 @@ use opsagent::view::{
 };
 
 use super::rich_gpus::{self, rich_gpus};
-use super::rich_traffic;
+use super::{rich_canaries, rich_traffic};
 
 /// A view at a fixed time: servers up, busy, asleep, down, hung, simulated and not yet polled;
 /// models with odd names; GPUs of every sort.
@@ -155,6 +155,11 @@ fn ollama() -> TargetView {
             energy_joules: Some(1_234_567.5),
         }),
         traffic: Some(rich_traffic::busy(at(0))),
+        canaries: vec![
+            rich_canaries::steady(at(0)),
+            rich_canaries::drifting(at(0)),
+            rich_canaries::learning(at(0)),
+        ],
         notes: vec![Note::warning("orphans", "a llama-server outlived its Ollama", Some("kill it"))],
         ..target("box", "ollama")
     }
