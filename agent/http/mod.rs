@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use http::header::HeaderMap;
-use reqwest::{Client, Method, Response};
+use http::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -13,6 +13,7 @@ use url::Url;
 mod clients;
 mod error;
 mod hosts;
+mod opened;
 mod reply;
 mod resolve;
 
@@ -20,6 +21,7 @@ pub use clients::{Access, Clients};
 pub use error::HttpError;
 use error::classify;
 pub use hosts::{Hosts, machine_name};
+pub use opened::Opened;
 pub use reply::{Reply, excerpt};
 pub use resolve::Resolver;
 
@@ -79,6 +81,14 @@ impl Http {
         self.limited(async { whole(self.ask(Method::POST, path, Some(body)).await?).await }).await
     }
 
+    /// POST of a JSON text, once; its answer is read as it comes. The caller limits the time and the size: dropped,
+    /// at whichever point, it closes the connection.
+    pub async fn open(&self, path: &str, json: Vec<u8>) -> Result<Opened, HttpError> {
+        let request = self.request(Method::POST, path)?;
+        let request = request.header(CONTENT_TYPE, "application/json").body(json);
+        request.send().await.map(Opened::new).map_err(|error| classify(&error))
+    }
+
     /// GET that must answer with success and JSON of this shape.
     pub async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpError> {
         self.get(path).await?.ok()?.json()
@@ -112,15 +122,19 @@ impl Http {
         path: &str,
         body: Option<&serde_json::Value>,
     ) -> Result<Response, HttpError> {
-        let url = self
-            .base
-            .join(path.trim_start_matches('/'))
-            .map_err(|error| HttpError::Malformed(error.to_string()))?;
-        let mut request = self.client.request(method, url).headers(self.headers.clone());
+        let mut request = self.request(method, path)?;
         if let Some(body) = body {
             request = request.json(body);
         }
         request.send().await.map_err(|error| classify(&error))
+    }
+
+    fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, HttpError> {
+        let url = self
+            .base
+            .join(path.trim_start_matches('/'))
+            .map_err(|error| HttpError::Malformed(error.to_string()))?;
+        Ok(self.client.request(method, url).headers(self.headers.clone()))
     }
 }
 

@@ -23,6 +23,7 @@ pub mod processes;
 mod recognise;
 
 pub use auto::Auto;
+pub use llama_cpp::{llama_server, sleeps};
 pub use recognise::{Probe, recognise};
 
 /// A server that is being looked at. It may remember what it learned from one poll to the next;
@@ -151,6 +152,17 @@ impl Target {
     /// # Errors
     /// The certificates or a header cannot be used.
     pub fn connect(&self, clients: &Clients, machine: Machine) -> Result<Box<dyn Server>, String> {
+        let endpoint = self.endpoint(clients, machine)?;
+        let auto =
+            if self.discovered { Auto::found(self.kind, endpoint) } else { Auto::new(self.kind, endpoint) };
+        Ok(Box::new(auto))
+    }
+
+    /// What it takes to look at it.
+    ///
+    /// # Errors
+    /// The certificates or a header cannot be used.
+    pub fn endpoint(&self, clients: &Clients, machine: Machine) -> Result<Endpoint, String> {
         let http = clients.connect(&Access {
             base: self.url.clone(),
             token: self.token.clone(),
@@ -160,10 +172,7 @@ impl Target {
         })?;
         // What was found by itself was found here, whatever address it is bound to.
         let machine = (self.discovered || is_here(&self.url)).then_some(machine);
-        let endpoint = Endpoint { http, machine, sleeps: self.sleeps };
-        let auto =
-            if self.discovered { Auto::found(self.kind, endpoint) } else { Auto::new(self.kind, endpoint) };
-        Ok(Box::new(auto))
+        Ok(Endpoint { http, machine, sleeps: self.sleeps })
     }
 
     /// The address without user, password, query and fragment, fit to be shown.

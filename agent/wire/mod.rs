@@ -1,6 +1,7 @@
 //! Reads what servers write. Pure: bytes in, values out, and any bytes give an answer.
 
 mod answer;
+pub mod asking;
 mod dialects;
 mod ending;
 pub mod exposition;

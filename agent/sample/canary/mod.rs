@@ -126,6 +126,18 @@ pub struct Reply {
     pub generation: Generation,
 }
 
+/// Ollama's `load_duration` above which it loaded the model, or waited until somebody had: 1 to 10 ms where it was
+/// loaded, over a second where it was not.
+const LOAD: Duration = Duration::from_millis(200);
+
+impl Reply {
+    /// Whether the server loaded the model for this answer, or waited for a load. Such an answer tells nothing of
+    /// speed, and may mean that the question itself caused the load.
+    pub fn waited_for_a_load(&self) -> bool {
+        self.generation.told.load.is_some_and(|load| load > LOAD)
+    }
+}
+
 /// Why a question got no answer that can be judged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {

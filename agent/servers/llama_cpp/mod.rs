@@ -18,6 +18,7 @@ mod sleep;
 use shapes::{Models, Shape, take_meta};
 pub(super) use shapes::{Props, Slot, read_slots, take_metrics, take_slots};
 use sleep::Sleep;
+pub use sleep::{llama_server, sleeps};
 
 /// The row of the table.
 pub(super) const KIND: Kind = Kind {

@@ -42,7 +42,7 @@ impl Sleep {
             self.seen.as_ref().is_some_and(|(seen, _)| machine.process(seen.pid).as_ref() == Some(seen));
         if !still {
             let port = endpoint.http.base().port_or_known_default();
-            self.seen = port.and_then(|port| owner(machine, port)).map(|process| {
+            self.seen = port.and_then(|port| llama_server(machine, port)).map(|process| {
                 let sleeps = may_sleep(machine, &process);
                 (process, sleeps)
             });
@@ -51,13 +51,19 @@ impl Sleep {
     }
 }
 
+/// Whether the llama-server there puts its model to sleep when it is idle, by the config or its own process. `None`:
+/// neither tells.
+pub fn sleeps(endpoint: &Endpoint) -> Option<bool> {
+    Sleep::default().told(endpoint)
+}
+
 /// Whether `/metrics` of this build leaves a sleeping model asleep.
 pub(super) fn metrics_lets_sleep(props: &Props) -> bool {
     props.build_info.as_deref().and_then(build_number).is_some_and(|build| build >= METRICS_LETS_SLEEP)
 }
 
 /// The llama-server that listens on that port, where it can be seen.
-fn owner(machine: &Machine, port: u16) -> Option<Process> {
+pub fn llama_server(machine: &Machine, port: u16) -> Option<Process> {
     let processes: Vec<Process> = machine
         .processes()
         .ok()?

@@ -1,0 +1,52 @@
+//! One request and its answer, on the wire.
+
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use serde_json::Value;
+
+use super::{Asker, now, unreachable};
+use crate::sample::{AskError, Question, Reply};
+use crate::wire::asking::{Api, Heard, conclude};
+use crate::wire::{Close, Head, Meter};
+
+/// The largest answer that is read. A canary asks for some hundred tokens at the most; with twenty alternatives and
+/// the frames of a stream each takes 2 KB.
+const ANSWER_CAP: usize = 8 << 20;
+
+impl Asker {
+    /// Sends this body and reads the answer, measured as it comes.
+    pub(super) async fn exchange(
+        &self,
+        api: Api,
+        question: &Question,
+        body: &Value,
+    ) -> Result<Reply, AskError> {
+        let body = body.to_string().into_bytes();
+        let mut meter = Meter::new(api.dialect());
+        meter.request(&body);
+        // The request is small: it is with the server as soon as the connection stands, and that takes next to
+        // nothing where canaries are asked.
+        meter.sent(now());
+        let opened = self.endpoint.http.open(api.path(), body).await;
+        let mut opened = opened.map_err(|error| unreachable(&error))?;
+        let header = |name| opened.headers().get(name).map(http::HeaderValue::as_bytes);
+        let head = Head {
+            status: opened.status(),
+            content_type: header(CONTENT_TYPE),
+            content_encoding: header(CONTENT_ENCODING),
+        };
+        meter.head(head, now());
+        let mut whole = Vec::new();
+        while let Some(bytes) = opened.chunk().await.map_err(|error| unreachable(&error))? {
+            meter.body(&bytes, now());
+            if whole.len() + bytes.len() > ANSWER_CAP {
+                return Err(AskError::Malformed {
+                    text: format!("the answer is larger than {ANSWER_CAP} bytes"),
+                });
+            }
+            whole.extend_from_slice(&bytes);
+        }
+        let generation = meter.finish(Close::Whole, now());
+        let heard = Heard { status: opened.status(), body: &whole, generation };
+        conclude(api, question, heard)
+    }
+}

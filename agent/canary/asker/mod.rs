@@ -1,0 +1,223 @@
+//! Asks one question of one model, and reads what its server tells of it.
+//!
+//! Nothing here decides when to ask: [`left`](super::left) says whether all would be left as it was found, and whoever
+//! asks looks at that before.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Map, Value};
+use tokio::time::{Instant, timeout};
+
+mod exchange;
+mod facts;
+mod mark;
+mod options;
+mod presence;
+mod skills;
+
+pub use options::Options;
+pub use presence::{Presence, Stay};
+pub use skills::Abilities;
+
+use crate::http::{Clients, HttpError};
+use crate::procs::Machine;
+use crate::sample::{Answer, AskError, ModelSample, Question, Reply};
+use crate::servers::{Endpoint, Kind, Server, Target};
+use crate::wire::asking::{Api, Extras, Manner, Speaks, body};
+
+/// Asks one model of one target. Any number of questions may be asked at once.
+#[derive(Debug)]
+pub struct Asker {
+    endpoint: Endpoint,
+    kind: &'static Kind,
+    model: String,
+    /// Options of Ollama's runner that the config gives.
+    set: Map<String, Value>,
+    /// What polls it, for [`Asker::presence`].
+    server: tokio::sync::Mutex<Poller>,
+    known: Mutex<Known>,
+    /// Makes salts differ.
+    asked: AtomicU64,
+    began: i64,
+}
+
+struct Poller(Box<dyn Server>);
+
+impl std::fmt::Debug for Poller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Poller")
+    }
+}
+
+/// What was learned of the server.
+#[derive(Debug, Default)]
+struct Known {
+    /// Whose models it says it has, where the kind does not say it.
+    owner: Option<String>,
+    /// What the loaded model is asked with, since it was looked at.
+    options: Option<Options>,
+    /// How much is asked for, and whether it was answered so.
+    extras: Option<(Extras, bool)>,
+    abilities: Option<Abilities>,
+    /// It gave log probabilities before.
+    gave_logprobs: bool,
+    shown: facts::Shown,
+}
+
+impl Asker {
+    /// Asks this model of that target. `set`: options of Ollama's runner that the config gives; they go before those
+    /// that the model is loaded with.
+    ///
+    /// # Errors
+    /// The certificates or a header of the target cannot be used.
+    pub fn connect(
+        target: &Target,
+        kind: &'static Kind,
+        model: &str,
+        set: Map<String, Value>,
+        clients: &Clients,
+        machine: Machine,
+    ) -> Result<Asker, String> {
+        let endpoint = target.endpoint(clients, machine)?;
+        let server = tokio::sync::Mutex::new(Poller((kind.connect)(endpoint.clone())));
+        Ok(Asker {
+            endpoint,
+            kind,
+            model: model.to_owned(),
+            set,
+            server,
+            known: Mutex::default(),
+            asked: AtomicU64::new(0),
+            began: jiff::Timestamp::now().as_millisecond(),
+        })
+    }
+
+    /// The model, as it was given.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// What the server tells of the model now: loaded, busy, whether it goes by itself. Loads and wakes nothing. Of an
+    /// Ollama the options that the model is loaded with are learned here: look before each run.
+    ///
+    /// # Errors
+    /// The server cannot be asked.
+    pub async fn presence(&self) -> Result<Presence, HttpError> {
+        let sample = self.server.lock().await.0.poll().await?;
+        let model = sample.models.iter().find(|model| self.is_it(model));
+        let mut now = Presence::of(&sample, model, self.stay().await?);
+        if self.kind.name == "ollama" {
+            let pid = model.and_then(|model| model.child.as_ref()?.pid);
+            let machine = self.endpoint.machine.as_ref();
+            let child = pid.and_then(|pid| machine?.process(pid));
+            now.options = Options::loaded(now.context_tokens, child.as_ref(), &self.set);
+            if let Some(model) = model {
+                now.remote = self.show(model).await?.is_remote();
+            }
+            self.known().options = Some(now.options.clone());
+        }
+        Ok(now)
+    }
+
+    /// Asks. Dropped, or out of time, it closes the connection, and the server stops generating.
+    ///
+    /// Of an Ollama nothing is asked before [`Asker::presence`] was read: without the options that the model is loaded
+    /// with, the question would load it anew.
+    pub async fn ask(&self, question: &Question) -> Answer {
+        let result = match timeout(question.timeout, self.answer(question)).await {
+            Ok(result) => result,
+            Err(_) => Err(AskError::Unreachable {
+                reason: "timeout",
+                text: format!("no whole answer within {:?}", question.timeout),
+            }),
+        };
+        Answer { canary: question.canary.clone(), part: question.part, result }
+    }
+
+    async fn answer(&self, question: &Question) -> Result<Reply, AskError> {
+        let speaks = self.speaks().await?;
+        let api = Api::of(speaks, question)?;
+        let options = self.known().options.clone();
+        let options = match (speaks, options) {
+            (Speaks::Ollama, None) => {
+                let text = "the options that the model is loaded with were not read".to_owned();
+                return Err(AskError::Unsupported { text });
+            }
+            (_, options) => options.unwrap_or_default(),
+        };
+        loop {
+            let (extras, proven) = self.known().extras.unwrap_or((Extras::All, false));
+            let salt = format!("opsagent-{}-{}", self.began, self.asked.fetch_add(1, Ordering::Relaxed));
+            let manner = Manner {
+                model: &self.model,
+                speaks,
+                options: &options.runner,
+                shift: options.shift,
+                salt: &salt,
+                extras,
+            };
+            let result = self.exchange(api, question, &body(api, question, manner)).await;
+            match (&result, extras.fewer()) {
+                (Err(AskError::Status { status: 400 | 422, .. }), Some(fewer))
+                    if !proven && matches!(api, Api::OpenaiChat | Api::OpenaiCompletions) =>
+                {
+                    self.known().extras = Some((fewer, false));
+                }
+                _ => return self.learned(extras, question, result),
+            }
+        }
+    }
+
+    /// Remembers what an answer proved.
+    fn learned(
+        &self,
+        extras: Extras,
+        question: &Question,
+        result: Result<Reply, AskError>,
+    ) -> Result<Reply, AskError> {
+        let mut known = self.known();
+        let Ok(reply) = &result else {
+            // Nothing worked: the next question begins with all again.
+            known.extras = known.extras.filter(|(_, proven)| *proven);
+            return result;
+        };
+        known.extras = Some((extras, true));
+        if question.logprobs == crate::sample::Logprobs::Model {
+            if reply.positions.is_empty() && known.gave_logprobs {
+                return Err(AskError::BadLogprob {
+                    found: "absent, though the server told them before".into(),
+                });
+            }
+            known.gave_logprobs |= !reply.positions.is_empty();
+        }
+        result
+    }
+
+    fn is_it(&self, model: &ModelSample) -> bool {
+        self.is_named(&model.name)
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        name == self.model || name.strip_suffix(":latest") == Some(self.model.as_str())
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
+fn unreachable(error: &HttpError) -> AskError {
+    match error {
+        HttpError::Unauthorized(status) => AskError::Status { status: *status, text: error.to_string() },
+        HttpError::Status { status, text } => {
+            AskError::Status { status: *status, text: text.clone().unwrap_or_default() }
+        }
+        HttpError::Malformed(text) => AskError::Malformed { text: text.clone() },
+        _ => AskError::Unreachable { reason: error.reason(), text: error.to_string() },
+    }
+}

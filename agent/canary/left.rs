@@ -1,0 +1,255 @@
+//! Whether a model may be asked so that all is left as it was found: nothing loaded, nothing woken, nothing kept
+//! alive. Pure.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::asker::{Presence, Stay};
+use crate::sample::ServerState;
+
+/// What our last run left behind. As long as the server tells the same, nobody else used the model since.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Mark {
+    /// Ollama's `expires_at`, which moves with the end of each request.
+    pub expires_at: Option<Timestamp>,
+    /// Tokens that the process counted, in and out.
+    pub work: Option<f64>,
+    /// The process that runs the model.
+    pub process: Option<String>,
+}
+
+/// What else is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// What our last run left behind. `None`: there was none.
+    pub left: Option<&'a Mark>,
+    /// Whether the tap or a log saw a user's request since our last run. `None`: neither looks.
+    pub used: Option<bool>,
+    /// The config says that this model may be asked although it is not told that it is loaded, and kept alive.
+    pub allowed: bool,
+}
+
+/// Whether a model may be asked now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// It may.
+    pub may_run: bool,
+    /// Why, or why not.
+    pub why: Why,
+}
+
+/// Why a model may be asked, or may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It stays in memory whatever happens.
+    Stays,
+    /// Somebody else used it since our last run: that, not we, keeps it.
+    Used,
+    /// It was not asked before: one request puts its end off once.
+    First,
+    /// The config says so.
+    Allowed,
+    /// The server does not list it.
+    Unlisted,
+    /// It is not in memory.
+    NotLoaded,
+    /// It is not told whether it is in memory.
+    NotTold,
+    /// It is being loaded.
+    Loading,
+    /// It sleeps.
+    Asleep,
+    /// The server is down or hangs.
+    Away,
+    /// It runs on somebody else's machine.
+    Remote,
+    /// Nobody used it since our last run: another one would keep it alive.
+    Unused,
+    /// Whether somebody used it cannot be seen, and another run may keep it alive.
+    UseUnseen,
+}
+
+impl Why {
+    /// Its word for labels and records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stays => "stays",
+            Self::Used => "used",
+            Self::First => "first",
+            Self::Allowed => "allowed",
+            Self::Unlisted => "unlisted",
+            Self::NotLoaded => "not_loaded",
+            Self::NotTold => "not_told",
+            Self::Loading => "loading",
+            Self::Asleep => "asleep",
+            Self::Away => "away",
+            Self::Remote => "remote",
+            Self::Unused => "unused",
+            Self::UseUnseen => "use_unseen",
+        }
+    }
+
+    /// In a sentence, with what to do where something can be done.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Stays => "the model stays in memory whatever happens",
+            Self::Used => "somebody else used the model since the last run",
+            Self::First => "the model was not asked before",
+            Self::Allowed => "the config allows it",
+            Self::Unlisted => "the server does not list this model",
+            Self::NotLoaded => "the model is not in memory, and a canary loads none",
+            Self::NotTold => {
+                "this server does not tell whether the model is in memory; if it always is, allow it in the config"
+            }
+            Self::Loading => "the model is being loaded",
+            Self::Asleep => "the model sleeps, and a canary wakes none",
+            Self::Away => "the server is down or hangs",
+            Self::Remote => "the model runs on somebody else's machine and may cost money",
+            Self::Unused => "nobody used the model since the last run, and a canary keeps none alive",
+            Self::UseUnseen => {
+                "whether somebody used the model since the last run cannot be seen, and a canary keeps none alive; \
+                 if it always stays in memory, allow it in the config (or set sleeps = false on a llama.cpp target)"
+            }
+        }
+    }
+
+    const fn may_run(self) -> bool {
+        matches!(self, Self::Stays | Self::Used | Self::First | Self::Allowed)
+    }
+}
+
+/// Whether a model that is like this now may be asked.
+pub fn decide(now: &Presence, known: Known<'_>) -> Left {
+    let why = hindrance(now, known.allowed).unwrap_or_else(|| licence(now, known));
+    Left { may_run: why.may_run(), why }
+}
+
+/// What forbids it, whoever used it.
+fn hindrance(now: &Presence, allowed: bool) -> Option<Why> {
+    match now.state {
+        Some(ServerState::Loading) => return Some(Why::Loading),
+        Some(ServerState::Sleeping) => return Some(Why::Asleep),
+        Some(ServerState::Down | ServerState::Hung) => return Some(Why::Away),
+        _ => {}
+    }
+    match (now.remote, now.listed, now.loaded) {
+        (true, ..) => Some(Why::Remote),
+        (_, false, _) => Some(Why::Unlisted),
+        (_, _, Some(false)) => Some(Why::NotLoaded),
+        (_, _, None) if !allowed => Some(Why::NotTold),
+        _ => None,
+    }
+}
+
+/// Whether it would keep alive what nobody else needs.
+fn licence(now: &Presence, known: Known<'_>) -> Why {
+    if now.stay == Stay::ForEver {
+        return Why::Stays;
+    }
+    if known.allowed {
+        return Why::Allowed;
+    }
+    let Some(left) = known.left else { return Why::First };
+    if known.used == Some(true) {
+        return Why::Used;
+    }
+    match used_since(left, &now.mark).or(known.used) {
+        Some(true) => Why::Used,
+        Some(false) => Why::Unused,
+        None => Why::UseUnseen,
+    }
+}
+
+/// Whether the server tells something else than what we left. `None`: it tells nothing that could.
+fn used_since(left: &Mark, now: &Mark) -> Option<bool> {
+    // Another process was started by somebody's request: ours load nothing.
+    if let (Some(was), Some(is)) = (&left.process, &now.process)
+        && was != is
+    {
+        return Some(true);
+    }
+    if now.expires_at.is_some() && left.expires_at.is_some() {
+        return Some(now.expires_at != left.expires_at);
+    }
+    match (left.work, now.work) {
+        (Some(was), Some(is)) => Some(was.total_cmp(&is).is_ne()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{ModelSample, ServerSample};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn ollama(expires: i64) -> Presence {
+        let model =
+            ModelSample { loaded: Some(true), expires_at: Some(at(expires)), ..ModelSample::default() };
+        Presence::of(&ServerSample::default(), Some(&model), Stay::Unknown)
+    }
+
+    fn why(now: &Presence, left: Option<&Mark>, used: Option<bool>) -> Why {
+        decide(now, Known { left, used, allowed: false }).why
+    }
+
+    #[test]
+    fn a_model_with_a_keep_alive_is_asked_once_and_then_only_after_somebody_else() {
+        let now = ollama(100);
+        assert_eq!(why(&now, None, None), Why::First);
+        let left = ollama(400).mark;
+        assert_eq!(why(&ollama(400), Some(&left), None), Why::Unused);
+        assert!(!decide(&ollama(400), Known { left: Some(&left), ..Known::default() }).may_run);
+        assert_eq!(why(&ollama(401), Some(&left), None), Why::Used);
+        assert_eq!(why(&ollama(400), Some(&left), Some(true)), Why::Used, "the tap saw one that still runs");
+        assert_eq!(why(&ollama(400), Some(&left), Some(false)), Why::Unused);
+        let mut for_ever = ollama(400);
+        for_ever.stay = Stay::ForEver;
+        assert_eq!(why(&for_ever, Some(&left), None), Why::Stays);
+    }
+
+    #[test]
+    fn a_new_process_and_grown_counters_are_somebody_elses_use_too() {
+        let mark =
+            |process: &str, work: Option<f64>| Mark { process: Some(process.into()), work, expires_at: None };
+        let mut now = ollama(0);
+        (now.stay, now.mark) = (Stay::Unknown, mark("7:1", Some(100.0)));
+        assert_eq!(why(&now, Some(&mark("7:1", Some(100.0))), None), Why::Unused);
+        assert_eq!(why(&now, Some(&mark("7:1", Some(90.0))), None), Why::Used);
+        assert_eq!(why(&now, Some(&mark("6:9", Some(100.0))), None), Why::Used);
+        assert_eq!(why(&now, Some(&mark("7:1", None)), None), Why::UseUnseen);
+        assert_eq!(why(&now, Some(&mark("7:1", None)), Some(false)), Why::Unused);
+        assert!(decide(&now, Known { left: Some(&Mark::default()), used: None, allowed: true }).may_run);
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_asked_whatever_the_config_allows() {
+        let base = ollama(100);
+        let with = |change: fn(&mut Presence)| {
+            let mut now = base.clone();
+            change(&mut now);
+            decide(&now, Known { left: None, used: Some(true), allowed: true })
+        };
+        let cases: [(fn(&mut Presence), Why); 7] = [
+            (|now| now.loaded = Some(false), Why::NotLoaded),
+            (|now| now.state = Some(ServerState::Sleeping), Why::Asleep),
+            (|now| now.state = Some(ServerState::Loading), Why::Loading),
+            (|now| now.state = Some(ServerState::Hung), Why::Away),
+            (|now| now.remote = true, Why::Remote),
+            (|now| now.listed = false, Why::Unlisted),
+            (|now| now.loaded = None, Why::Allowed),
+        ];
+        for (change, why) in cases {
+            let left = with(change);
+            assert_eq!((left.may_run, left.why), (why == Why::Allowed, why));
+            assert!(!why.words().is_empty() && !why.name().is_empty());
+        }
+        let mut untold = base.clone();
+        untold.loaded = None;
+        assert_eq!(why(&untold, None, Some(true)), Why::NotTold);
+    }
+}
