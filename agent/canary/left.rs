@@ -26,8 +26,8 @@ pub struct Known<'a> {
     pub left: Option<&'a Mark>,
     /// Whether the tap or a log saw a user's request since our last run. `None`: neither looks.
     pub used: Option<bool>,
-    /// The config says that this model may be asked although it is not told that it is loaded, and kept alive.
-    pub allowed: bool,
+    /// The config says that this model may be loaded for canaries, and so kept, too.
+    pub may_load: bool,
 }
 
 /// Whether a model may be asked now.
@@ -48,8 +48,8 @@ pub enum Why {
     Used,
     /// It was not asked before: one request puts its end off once.
     First,
-    /// The config says so.
-    Allowed,
+    /// The config says that it may be loaded.
+    MayLoad,
     /// The server does not list it.
     Unlisted,
     /// It is not in memory.
@@ -77,7 +77,7 @@ impl Why {
             Self::Stays => "stays",
             Self::Used => "used",
             Self::First => "first",
-            Self::Allowed => "allowed",
+            Self::MayLoad => "may_load",
             Self::Unlisted => "unlisted",
             Self::NotLoaded => "not_loaded",
             Self::NotTold => "not_told",
@@ -96,11 +96,11 @@ impl Why {
             Self::Stays => "the model stays in memory whatever happens",
             Self::Used => "somebody else used the model since the last run",
             Self::First => "the model was not asked before",
-            Self::Allowed => "the config allows it",
+            Self::MayLoad => "the config says that the model may be loaded for canaries",
             Self::Unlisted => "the server does not list this model",
             Self::NotLoaded => "the model is not in memory, and a canary loads none",
             Self::NotTold => {
-                "this server does not tell whether the model is in memory; if it always is, allow it in the config"
+                "this server does not tell whether the model is in memory; if it always is, name it in may_load of [canaries]"
             }
             Self::Loading => "the model is being loaded",
             Self::Asleep => "the model sleeps, and a canary wakes none",
@@ -109,35 +109,35 @@ impl Why {
             Self::Unused => "nobody used the model since the last run, and a canary keeps none alive",
             Self::UseUnseen => {
                 "whether somebody used the model since the last run cannot be seen, and a canary keeps none alive; \
-                 if it always stays in memory, allow it in the config (or set sleeps = false on a llama.cpp target)"
+                 if it always stays in memory, name it in may_load of [canaries] (on a llama.cpp target: sleeps = false)"
             }
         }
     }
 
     const fn may_run(self) -> bool {
-        matches!(self, Self::Stays | Self::Used | Self::First | Self::Allowed)
+        matches!(self, Self::Stays | Self::Used | Self::First | Self::MayLoad)
     }
 }
 
 /// Whether a model that is like this now may be asked.
 pub fn decide(now: &Presence, known: Known<'_>) -> Left {
-    let why = hindrance(now, known.allowed).unwrap_or_else(|| licence(now, known));
+    let why = hindrance(now, known.may_load).unwrap_or_else(|| licence(now, known));
     Left { may_run: why.may_run(), why }
 }
 
 /// What forbids it, whoever used it.
-fn hindrance(now: &Presence, allowed: bool) -> Option<Why> {
+fn hindrance(now: &Presence, may_load: bool) -> Option<Why> {
     match now.state {
         Some(ServerState::Loading) => return Some(Why::Loading),
-        Some(ServerState::Sleeping) => return Some(Why::Asleep),
+        Some(ServerState::Sleeping) if !may_load => return Some(Why::Asleep),
         Some(ServerState::Down | ServerState::Hung) => return Some(Why::Away),
         _ => {}
     }
     match (now.remote, now.listed, now.loaded) {
         (true, ..) => Some(Why::Remote),
         (_, false, _) => Some(Why::Unlisted),
-        (_, _, Some(false)) => Some(Why::NotLoaded),
-        (_, _, None) if !allowed => Some(Why::NotTold),
+        (_, _, Some(false)) if !may_load => Some(Why::NotLoaded),
+        (_, _, None) if !may_load => Some(Why::NotTold),
         _ => None,
     }
 }
@@ -147,8 +147,8 @@ fn licence(now: &Presence, known: Known<'_>) -> Why {
     if now.stay == Stay::ForEver {
         return Why::Stays;
     }
-    if known.allowed {
-        return Why::Allowed;
+    if known.may_load {
+        return Why::MayLoad;
     }
     let Some(left) = known.left else { return Why::First };
     if known.used == Some(true) {
@@ -194,7 +194,7 @@ mod tests {
     }
 
     fn why(now: &Presence, left: Option<&Mark>, used: Option<bool>) -> Why {
-        decide(now, Known { left, used, allowed: false }).why
+        decide(now, Known { left, used, may_load: false }).why
     }
 
     #[test]
@@ -223,33 +223,29 @@ mod tests {
         assert_eq!(why(&now, Some(&mark("6:9", Some(100.0))), None), Why::Used);
         assert_eq!(why(&now, Some(&mark("7:1", None)), None), Why::UseUnseen);
         assert_eq!(why(&now, Some(&mark("7:1", None)), Some(false)), Why::Unused);
-        assert!(decide(&now, Known { left: Some(&Mark::default()), used: None, allowed: true }).may_run);
+        assert!(decide(&now, Known { left: Some(&Mark::default()), used: None, may_load: true }).may_run);
     }
 
     #[test]
-    fn what_is_not_there_is_not_asked_whatever_the_config_allows() {
+    fn what_is_not_there_is_not_asked_and_what_may_be_loaded_is_asked_unless_it_is_elsewhere_or_on_its_way() {
         let base = ollama(100);
-        let with = |change: fn(&mut Presence)| {
+        let cases: [(fn(&mut Presence), Why, Why); 7] = [
+            (|now| now.loaded = Some(false), Why::NotLoaded, Why::MayLoad),
+            (|now| now.state = Some(ServerState::Sleeping), Why::Asleep, Why::MayLoad),
+            (|now| now.loaded = None, Why::NotTold, Why::MayLoad),
+            (|now| now.state = Some(ServerState::Loading), Why::Loading, Why::Loading),
+            (|now| now.state = Some(ServerState::Hung), Why::Away, Why::Away),
+            (|now| now.remote = true, Why::Remote, Why::Remote),
+            (|now| now.listed = false, Why::Unlisted, Why::Unlisted),
+        ];
+        for (change, why, allowed) in cases {
             let mut now = base.clone();
             change(&mut now);
-            decide(&now, Known { left: None, used: Some(true), allowed: true })
-        };
-        let cases: [(fn(&mut Presence), Why); 7] = [
-            (|now| now.loaded = Some(false), Why::NotLoaded),
-            (|now| now.state = Some(ServerState::Sleeping), Why::Asleep),
-            (|now| now.state = Some(ServerState::Loading), Why::Loading),
-            (|now| now.state = Some(ServerState::Hung), Why::Away),
-            (|now| now.remote = true, Why::Remote),
-            (|now| now.listed = false, Why::Unlisted),
-            (|now| now.loaded = None, Why::Allowed),
-        ];
-        for (change, why) in cases {
-            let left = with(change);
-            assert_eq!((left.may_run, left.why), (why == Why::Allowed, why));
+            let known = Known { left: None, used: Some(true), may_load: false };
+            assert_eq!(decide(&now, known), Left { may_run: false, why });
+            let left = decide(&now, Known { may_load: true, ..known });
+            assert_eq!(left, Left { may_run: allowed == Why::MayLoad, why: allowed });
             assert!(!why.words().is_empty() && !why.name().is_empty());
         }
-        let mut untold = base.clone();
-        untold.loaded = None;
-        assert_eq!(why(&untold, None, Some(true)), Why::NotTold);
     }
 }

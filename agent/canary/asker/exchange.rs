@@ -26,7 +26,12 @@ impl Asker {
         // The request is small: it is with the server as soon as the connection stands, and that takes next to
         // nothing where canaries are asked.
         meter.sent(now());
-        let opened = self.endpoint.http.open(api.path(), body).await;
+        let mut path = api.path().to_owned();
+        if self.kind.name == "llama_cpp" && !self.terms.may_load {
+            // A router loads what it has not, unless it is told. Other llama-servers pass over the word.
+            path.push_str("?autoload=false");
+        }
+        let opened = self.endpoint.http.open(&path, body).await;
         let mut opened = opened.map_err(|error| unreachable(&error))?;
         let header = |name| opened.headers().get(name).map(http::HeaderValue::as_bytes);
         let head = Head {

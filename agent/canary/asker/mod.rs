@@ -32,14 +32,23 @@ pub struct Asker {
     endpoint: Endpoint,
     kind: &'static Kind,
     model: String,
-    /// Options of Ollama's runner that the config gives.
-    set: Map<String, Value>,
+    terms: Terms,
     /// What polls it, for [`Asker::presence`].
     server: tokio::sync::Mutex<Poller>,
     known: Mutex<Known>,
     /// Makes salts differ.
     asked: AtomicU64,
     began: i64,
+}
+
+/// What the config says of how a model is asked.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// Options of Ollama's runner. They go before those that the model is loaded with, and are wanted only where those
+    /// cannot be seen: on another machine, or in a container.
+    pub options: Map<String, Value>,
+    /// The model may be loaded for it.
+    pub may_load: bool,
 }
 
 struct Poller(Box<dyn Server>);
@@ -66,8 +75,7 @@ struct Known {
 }
 
 impl Asker {
-    /// Asks this model of that target. `set`: options of Ollama's runner that the config gives; they go before those
-    /// that the model is loaded with.
+    /// Asks this model of that target.
     ///
     /// # Errors
     /// The certificates or a header of the target cannot be used.
@@ -75,7 +83,7 @@ impl Asker {
         target: &Target,
         kind: &'static Kind,
         model: &str,
-        set: Map<String, Value>,
+        terms: Terms,
         clients: &Clients,
         machine: Machine,
     ) -> Result<Asker, String> {
@@ -85,7 +93,7 @@ impl Asker {
             endpoint,
             kind,
             model: model.to_owned(),
-            set,
+            terms,
             server,
             known: Mutex::default(),
             asked: AtomicU64::new(0),
@@ -111,7 +119,7 @@ impl Asker {
             let pid = model.and_then(|model| model.child.as_ref()?.pid);
             let machine = self.endpoint.machine.as_ref();
             let child = pid.and_then(|pid| machine?.process(pid));
-            now.options = Options::loaded(now.context_tokens, child.as_ref(), &self.set);
+            now.options = Options::loaded(now.context_tokens, child.as_ref(), &self.terms.options);
             if let Some(model) = model {
                 now.remote = self.show(model).await?.is_remote();
             }

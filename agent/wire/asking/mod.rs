@@ -51,8 +51,7 @@ impl Api {
     /// Where it is, under the server's address.
     pub const fn path(self) -> &'static str {
         match self {
-            // A router loads what it has not: not for a canary. Other llama-servers pass over the word.
-            Self::LlamaCompletion => "/completion?autoload=false",
+            Self::LlamaCompletion => "/completion",
             Self::OpenaiChat => "/v1/chat/completions",
             Self::OpenaiCompletions => "/v1/completions",
             Self::OllamaChat => "/api/chat",
