@@ -1,0 +1,113 @@
+use serde::Deserialize;
+
+use super::super::budget::ALARMS_A_YEAR;
+use super::super::words::Stream;
+use super::*;
+
+#[derive(Deserialize)]
+struct Case {
+    runs: u64,
+    delta: f64,
+    exceeded: Vec<u8>,
+    bound: f64,
+    ln_m: Vec<f64>,
+}
+
+fn fast() -> Budget {
+    Budget::of(Stream::FingerprintFast, ALARMS_A_YEAR, 300.0)
+}
+
+/// Runs that exceed, one after the other, until the alarm.
+fn full_change(evidence: &mut Evidence) -> u64 {
+    (1..100).find(|_| evidence.observe(true)).unwrap()
+}
+
+#[test]
+fn the_sums_are_those_computed_independently() {
+    let cases: Vec<Case> =
+        serde_json::from_str(include_str!("../../../tests/fixtures/drift/evidence.json")).unwrap();
+    for case in cases {
+        let mut evidence = Evidence::new(0, case.runs, Budget { threshold: 1e9, delta: case.delta });
+        assert!((evidence.rate().bound() - case.bound).abs() < 1e-12);
+        for (exceeded, expected) in case.exceeded.into_iter().zip(case.ln_m) {
+            assert!(!evidence.observe(exceeded == 1));
+            let expected = expected.max(0.0);
+            assert!((evidence.ln_m() - expected).abs() < 1e-9, "{} is not {expected}", evidence.ln_m());
+        }
+    }
+}
+
+#[test]
+fn a_full_change_is_found_the_sooner_the_more_is_known() {
+    for (baseline, quiet, expected) in [
+        (20, 0, 12),
+        (40, 0, 8),
+        (100, 0, 6),
+        (300, 0, 4),
+        (300, 2_300, 3),
+        (300, 20_000, 3),
+        (300, 40_000, 2),
+    ] {
+        let mut evidence = Evidence::new(0, baseline, fast());
+        (0..quiet).for_each(|_| assert!(!evidence.observe(false)));
+        assert_eq!(evidence.runs_to_alarm(1.0), Some(expected), "said after {baseline} + {quiet}");
+        assert_eq!(full_change(&mut evidence), expected, "after {baseline} + {quiet}");
+    }
+}
+
+#[test]
+fn an_alarm_starts_the_sums_anew_and_unlearns_the_runs_before_it() {
+    let mut evidence = Evidence::new(0, 300, fast());
+    (0..100).for_each(|_| assert!(!evidence.observe(false)));
+    full_change(&mut evidence);
+    assert_eq!(evidence.ln_m(), 0.0);
+    let (runs, exceeding) = evidence.rate().counted();
+    assert_eq!(
+        (runs, exceeding),
+        (300 + 100 - 12 + 3, 0),
+        "the alarm came with the fourth, which counts nowhere"
+    );
+}
+
+#[test]
+fn a_bound_that_says_nothing_raises_no_alarm() {
+    let mut evidence = Evidence::new(1, 1, fast());
+    assert_eq!(evidence.rate().bound(), 1.0);
+    assert!((0..500).all(|_| !evidence.observe(true)));
+    assert_eq!(Evidence::new(0, 0, fast()).runs_to_alarm(0.5), None);
+}
+
+#[test]
+fn a_bet_stands_above_the_bound_and_below_one() {
+    for bound in [1e-6, 0.01, 0.2, 0.45, 0.6, 0.93, 0.96, 0.999] {
+        for (share, _) in BETS {
+            let (up, down) = factors(share, bound);
+            assert!(up > 0.0 && down < 0.0, "{share} against {bound}");
+            let mean = bound * up.exp() + (1.0 - bound) * down.exp();
+            assert!((mean - 1.0).abs() < 1e-9, "a fair game at the bound, and below it a losing one: {mean}");
+        }
+    }
+}
+
+#[test]
+fn evidence_outlives_a_restart() {
+    let mut evidence = Evidence::new(2, 300, fast());
+    for exceeded in [true, false, false, true, false] {
+        assert!(!evidence.observe(exceeded));
+    }
+    let text = serde_json::to_string(&evidence).unwrap();
+    assert_eq!(serde_json::from_str::<Evidence>(&text).unwrap(), evidence);
+    let fresh = Evidence::new(0, 300, fast());
+    assert_eq!(serde_json::from_str::<Evidence>(&serde_json::to_string(&fresh).unwrap()).unwrap(), fresh);
+}
+
+#[test]
+fn logarithms_of_sums_keep_their_digits() {
+    for x in [-40.0, -1.0, 0.0, 1e-9, 1.0, 30.0, 700.0, 1e6_f64] {
+        assert!((ln_1p_exp(x) - if x > 30.0 { x } else { x.exp().ln_1p() }).abs() < 1e-12 * (1.0 + x.abs()));
+        if x > -30.0 {
+            assert!((ln_exp_m1(ln_1p_exp(x)) - x).abs() < 1e-9 * (1.0 + x.abs()), "{x}");
+        }
+    }
+    assert_eq!(ln_exp_m1(0.0), f64::NEG_INFINITY);
+}
