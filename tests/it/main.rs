@@ -44,6 +44,7 @@ mod requests;
 mod routes;
 mod server_logs;
 mod servers;
+mod suite;
 mod support;
 mod sysfs;
 mod systemd;
