@@ -31,6 +31,7 @@ mod real_host;
 mod real_llama_cpp;
 mod real_logs;
 mod real_main_job;
+mod real_models;
 mod real_nvml;
 mod real_ollama;
 mod real_owners;

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod authority;
+pub mod changed_model;
 pub mod chaos;
 pub mod clients;
 pub mod clock;
@@ -18,6 +19,7 @@ pub mod page_view;
 pub mod presets;
 pub mod process;
 pub mod promtool;
+pub mod random;
 pub mod raw;
 pub mod real;
 pub mod rich_canaries;

@@ -12,6 +12,7 @@
 use std::path::{Path, PathBuf};
 
 use super::gguf::{self, Gguf};
+use super::random::Random;
 
 /// What the model has learnt to write.
 const TEXT: &str = "Paris is the capital of France. Berlin is the capital of Germany. the answer is four. \
@@ -241,22 +242,4 @@ fn letter(c: char) -> usize {
 fn token(spelled: &str) -> usize {
     let control = CONTROL.iter().position(|c| *c == spelled);
     control.unwrap_or_else(|| letter(spelled.parse().expect("a token is one character or a control token")))
-}
-
-/// Splitmix64: enough to disturb a table, and the same on every machine.
-struct Random(u64);
-
-impl Random {
-    fn normal(&mut self) -> f32 {
-        // Twelve uniform numbers minus six: their deviation is 1.
-        (0..12).map(|_| self.uniform()).sum::<f32>() - 6.0
-    }
-
-    fn uniform(&mut self) -> f32 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 40) as f32 / (1_u64 << 24) as f32
-    }
 }
