@@ -13,9 +13,11 @@ use crate::metrics::{Buckets, Counted};
 use crate::sample::{GpuSample, HangEvent, HostSample, Note, NoteLevel, ServerSample, ServerState, XidEvent};
 use crate::servers::Target;
 use crate::view::{
-    AgentView, DiscoveryView, HangCount, HostView, SCHEMA_VERSION, TargetView, View, XidCount, fits,
+    AgentView, DiscoveryView, HangCount, HostView, SCHEMA_VERSION, StoreView, TargetView, View, XidCount,
+    fits,
 };
 
+mod canaries;
 mod entry;
 mod gpus;
 mod host;
@@ -24,6 +26,7 @@ mod totals;
 mod traffic;
 mod vram;
 
+pub use canaries::CanaryRun;
 use entry::Entry;
 use gpus::Gpus;
 pub use gpus::{ExpectedGpus, GpuPlan};
@@ -62,6 +65,7 @@ struct Known {
     agent: AgentView,
     gpus: Gpus,
     host: host::Host,
+    store: Option<StoreView>,
 }
 
 impl Fleet {
@@ -83,6 +87,7 @@ impl Fleet {
                 agent,
                 gpus: Gpus::default(),
                 host: host::Host::default(),
+                store: None,
             }),
         }))
     }
@@ -276,6 +281,7 @@ impl Fleet {
             targets: known.targets.values().map(target).collect(),
             gpus,
             hosts,
+            store: known.store.clone(),
         };
         let next = known.gpus.plan.next_model_bytes;
         // What is left reads the view alone; a poll need not wait for it.

@@ -1,9 +1,10 @@
 //! The catalogue: every metric the agent exports, declared once, and the page that is made of them.
 //!
-//! To add one: a line where it is declared (`observed` and `gpus` for what is read off the view, `counted` and
+//! To add one: a line where it is declared (`observed`, `canaries` and `gpus` for what is read off the view, `counted` and
 //! `traffic` for what this process counts) and a line that sets it. README's table and `opsagent explain` follow.
 
 mod buckets;
+mod canaries;
 mod counted;
 mod declare;
 mod encode;
@@ -30,6 +31,7 @@ pub use traffic::{Traffic, Whose, decode, prefill};
 
 use crate::usage::ProcessStats;
 use crate::view::View;
+use canaries::OfCanaries;
 use encode::Page;
 use gpus::OfGpus;
 use host::Host;
@@ -40,6 +42,7 @@ use process::Process;
 /// that was read. Families are sorted by name, series by labels; a metric without series is not there.
 pub fn render(view: &View, counted: &Counted, process: Option<&ProcessStats>, format: Format) -> String {
     let mut families = Observed::of(view).families();
+    families.extend(OfCanaries::of(view).families());
     families.extend(OfGpus::of(view).families());
     families.extend(Host::of(view.hosts.first()).families());
     families.extend(counted.families());

@@ -1,5 +1,6 @@
 //! The catalogue as a list: for README's table, `opsagent explain` and the checks of dashboards.
 
+use super::canaries::OfCanaries;
 use super::counted::Counted;
 use super::declare::{Kind, Spec};
 use super::gpus::OfGpus;
@@ -8,9 +9,10 @@ use super::observed::{Observed, OfPage};
 use super::process::Process;
 use super::traffic::Traffic;
 
-const PARTS: [&[Spec]; 7] = [
+const PARTS: [&[Spec]; 8] = [
     Observed::SPECS,
     Traffic::SPECS,
+    OfCanaries::SPECS,
     OfGpus::SPECS,
     Host::SPECS,
     Counted::SPECS,

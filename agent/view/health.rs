@@ -41,7 +41,7 @@ impl Health {
 }
 
 impl View {
-    /// How all fares: the worst of the targets, the cards, their drivers and the host. No target at all is unknown.
+    /// How all fares: the worst of the targets, the cards, their drivers, the host and the store. No target at all is unknown.
     pub fn health(&self) -> Health {
         let worst = self.targets.iter().map(TargetView::health).max();
         let cards = self.gpus.cards.iter().map(CardView::health).max().unwrap_or(Health::Ok);
@@ -49,6 +49,9 @@ impl View {
         let backends = self.gpus.backends.iter().map(BackendView::health).max().unwrap_or(Health::Ok);
         let config = if self.agent.config_ok { Health::Ok } else { Health::Warning };
         let hosts = self.hosts.iter().map(HostView::health).max().unwrap_or(Health::Ok);
-        worst.unwrap_or(Health::Unknown).max(cards).max(missing).max(backends).max(config).max(hosts)
+        let store = self.store.as_ref().is_none_or(|store| store.up);
+        let store = if store { Health::Ok } else { Health::Warning };
+        let agent = config.max(store);
+        worst.unwrap_or(Health::Unknown).max(cards).max(missing).max(backends).max(agent).max(hosts)
     }
 }

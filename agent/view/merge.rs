@@ -36,6 +36,9 @@ fn marked(agent: &str, mut view: View) -> View {
     for host in &mut view.hosts {
         host.name = Some(agent.to_owned());
     }
+    if let Some(path) = view.store.as_mut().and_then(|store| store.path.as_mut()) {
+        mark(path);
+    }
     for stray in &mut view.gpus.strays {
         mark(&mut stray.card);
     }
@@ -60,6 +63,10 @@ fn join(whole: &mut View, part: View) {
     whole.gpus.backends.extend(part.gpus.backends);
     whole.gpus.cards.extend(part.gpus.cards);
     whole.hosts.extend(part.hosts);
+    // Each agent has its own: the one that needs a person is told.
+    if part.store.as_ref().is_some_and(|store| !store.up) || whole.store.is_none() {
+        whole.store = part.store;
+    }
     whole.gpus.strays.extend(part.gpus.strays);
     whole.gpus.expected = sum(whole.gpus.expected, part.gpus.expected);
     whole.gpus.missing = sum(whole.gpus.missing, part.gpus.missing);
@@ -103,6 +110,7 @@ mod tests {
             targets: Vec::new(),
             gpus: GpusView::default(),
             hosts: Vec::new(),
+            store: None,
         }
     }
 

@@ -16,9 +16,10 @@ mod health;
 mod host;
 mod merge;
 mod room;
+mod store;
 mod traffic;
 
-pub use canary::{CanaryView, MOST_RECENT, RecentRun, words as canary_words};
+pub use canary::{CanaryView, MOST_RECENT, RecentRun, RunResult, Skip, can_alarm, words as canary_words};
 pub use fit::{Fit, Unload, Verdict, fits};
 pub use gpu::{
     BackendView, CardUser, CardView, EnergySource, GpusView, HangCount, LogView, StrayXids, TargetGpus,
@@ -30,6 +31,7 @@ pub use host::{
 };
 pub use merge::merge;
 pub use room::{PROCESS_BYTES, headroom};
+pub use store::StoreView;
 pub use traffic::words as traffic_words;
 pub use traffic::{LogTailView, Quantiles, SloView, TapView, TrafficView};
 
@@ -55,6 +57,9 @@ pub struct View {
     /// it was looked at.
     #[serde(default)]
     pub hosts: Vec<HostView>,
+    /// The store of what outlives a restart. `None`: none is used.
+    #[serde(default)]
+    pub store: Option<StoreView>,
 }
 
 /// The agent itself.

@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 
+use opsagent::drift::{self, Cause, Probe, Severity, Stream};
 use opsagent::gpus::GpuError;
 use opsagent::http::HttpError;
 use opsagent::metrics::{self, Kind, SPECS};
 use opsagent::sample::{
-    CardFault, Dialect, FABRIC_STATES, Failure, MeterFault, Phase, RECOVERY_ACTIONS, Refusal, ServerState,
-    Source, THROTTLE_REASONS, Truncation,
+    CardFault, Dialect, FABRIC_STATES, Fact, Failure, MeterFault, Phase, RECOVERY_ACTIONS, Refusal,
+    ServerState, Source, THROTTLE_REASONS, Truncation,
 };
-use opsagent::view::Verdict;
+use opsagent::view::{RunResult, Skip, Verdict};
 
 use crate::support::golden::{file, updates};
 
@@ -80,6 +81,25 @@ fn the_help_of_a_closed_label_lists_all_that_it_can_be() {
             assert!(help(name).contains(word), "{name}: {word}");
         }
     }
+    let names: [(&str, Vec<&str>); 9] = [
+        ("opsagent_drift_state", Severity::ALL.iter().map(|one| one.name()).collect()),
+        ("opsagent_drift_cause", Cause::ALL.iter().map(|one| one.name()).collect()),
+        ("opsagent_drift_alarms_total", Severity::ALL.iter().map(|one| one.name()).collect()),
+        ("opsagent_canary_verdict", drift::Verdict::ALL.iter().map(|one| one.name()).collect()),
+        ("opsagent_canary_distance_nats", Probe::ALL.iter().map(|one| one.name()).collect()),
+        ("opsagent_canary_runs_total", RunResult::ALL.map(RunResult::name).into()),
+        ("opsagent_canary_skips_total", Skip::ALL.map(Skip::name).into()),
+        ("opsagent_identity_changes_total", Fact::ALL.map(Fact::name).into()),
+        (
+            "opsagent_drift_alarms_total",
+            Stream::ALL.iter().filter(|one| **one != Stream::Identity).map(|one| one.name()).collect(),
+        ),
+    ];
+    for (name, words) in names {
+        for word in words {
+            assert!(help(name).contains(word), "{name}: {word}");
+        }
+    }
     for state in ServerState::ALL {
         assert!(help("opsagent_target_state").contains(state.name()), "{state:?}");
     }
@@ -116,6 +136,8 @@ fn labels_keep_the_rules() {
             assert!(!IDENTITY.contains(label) || name.ends_with("_info"), "{name}: {label} is for an _info");
             // Of a target: what sort of server it is.
             let kind = *label == "kind" && spec.labels.contains(&"target");
+            // A kind of tokens.
+            let kind = kind && name != "opsagent_canary_tokens_total";
             assert!(!kind || name.ends_with("_up") || name.ends_with("_info"), "{name}: kind");
         }
     }

@@ -166,7 +166,8 @@ fn a_simulated_server_is_told_from_a_real_one() {
 #[test]
 fn a_busy_machine_stays_within_two_thousand_series() {
     let mut view = rich_view();
-    let full = view.targets[0].clone();
+    // What canaries add is told below: they are asked only of whom the config says so.
+    let full = TargetView { canaries: Vec::new(), ..view.targets[0].clone() };
     let model = full.models.iter().find(|model| model.loads > 0).unwrap().clone();
     let named = |number| ModelView { name: format!("model-{number}"), ..model.clone() };
     let models: Vec<ModelView> = (0..8).map(named).collect();
@@ -204,6 +205,25 @@ fn a_model_whose_requests_are_seen_stays_within_its_share_of_series() {
     let touched =
         touched.iter().filter(|sample| sample.labels.contains(&("model".into(), "m".into()))).count();
     assert!(touched <= 25, "{touched} of a model that nobody used yet");
+}
+
+#[test]
+fn a_model_that_is_asked_stays_within_its_share_of_series() {
+    let samples = samples_of(&rich_view());
+    let of = |model: &str| {
+        let canary = |name: &str| {
+            ["opsagent_canary_", "opsagent_drift_", "opsagent_baseline_", "opsagent_identity_"]
+                .iter()
+                .any(|begin| name.starts_with(begin))
+        };
+        let is = |sample: &&Sample| {
+            canary(&sample.name) && sample.labels.contains(&("model".into(), model.into()))
+        };
+        samples.iter().filter(is).count()
+    };
+    let (all, learning) = (of("llama3.1:8b"), of("qwen3:32b"));
+    assert!((70..=95).contains(&all), "{all} series of a model of which all is known");
+    assert!((30..=55).contains(&learning), "{learning} of one that is being learned");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::canaries::Canaries;
 use super::label::{label, line};
 use super::traffic::{Traffic, World};
 use super::vram::{Seen, Watch};
@@ -50,6 +51,7 @@ pub(super) struct Entry {
     /// The one model of a server that answers to any name.
     only: Option<String>,
     pub(super) traffic: Traffic,
+    pub(super) canaries: Canaries,
     /// The warnings that the last poll left, as [`Entry::warnings`] gives them.
     pub(super) warned: BTreeMap<String, Note>,
 }
@@ -80,6 +82,7 @@ impl Entry {
             vram: Watch::default(),
             only: None,
             traffic: Traffic::new(Instant::now()),
+            canaries: Canaries::default(),
             warned: BTreeMap::new(),
         }
     }

@@ -19,6 +19,7 @@ impl Entry {
         let mut notes = sample.map(|sample| sample.notes.clone()).unwrap_or_default();
         notes.extend(sample.into_iter().flat_map(|_| self.vram.notes()).cloned());
         notes.extend(self.traffic.notes());
+        notes.extend(self.canaries.notes());
         if self.last.is_some() && fresh.is_none() {
             notes.push(Note::warning(
                 "poll_stale",
@@ -60,7 +61,7 @@ impl Entry {
                 .unwrap_or_default(),
             gpus: None,
             traffic: self.traffic.view(&self.target.name, plan, now),
-            canaries: Vec::new(),
+            canaries: self.canaries.view(),
             models_left_out: fresh.map_or(0, |polled| polled.left_out),
             notes,
         }

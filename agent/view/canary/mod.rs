@@ -3,9 +3,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::drift::Report;
+use crate::drift::{Report, Severity, Stream};
+use crate::sample::Fact;
 
+mod counts;
 pub mod words;
+
+pub use counts::{RunResult, Skip, can_alarm};
 
 /// The most runs that a view tells one by one: eight hours of a beat of five minutes, as wide as a page draws them.
 pub const MOST_RECENT: usize = 96;
@@ -34,12 +38,18 @@ pub struct CanaryView {
     pub next_run_at: Option<Timestamp>,
     /// From one run to the next, in seconds.
     pub every_seconds: f64,
-    /// Why the last beat asked nothing: one of `SKIPS`. `None`: it did ask.
+    /// Why the last beat asked nothing: the name of a [`Skip`]. `None`: it did ask.
     pub skipped: Option<String>,
     /// The same in a sentence, with what to do.
     pub skipped_words: Option<String>,
-    /// Runs by their result since the agent started: ok, exceed, error, skipped.
+    /// Runs by their result ([`RunResult`]) since the agent started.
     pub runs: Vec<(String, u64)>,
+    /// Those that asked nothing, by reason ([`Skip`]).
+    pub skips: Vec<(String, u64)>,
+    /// Alarms since the agent started, by stream and how bad they were.
+    pub alarms: Vec<((Stream, Severity), u64)>,
+    /// Facts of the server and the model that became another since the agent started.
+    pub changes: Vec<(Fact, u64)>,
     /// Tokens spent since the agent started: prompt, completion.
     pub tokens: (u64, u64),
     /// The last run's median time to the first token, seconds.

@@ -32,6 +32,7 @@ fn view(cards: Vec<GpuSample>, targets: Vec<TargetView>) -> View {
             ..GpusView::default()
         },
         hosts: Vec::new(),
+        store: None,
     }
 }
 

@@ -25,6 +25,9 @@ pub fn drifting(now: Timestamp) -> CanaryView {
         skipped: None,
         skipped_words: None,
         runs: vec![("ok".into(), 284), ("exceed".into(), 4), ("error".into(), 1), ("skipped".into(), 12)],
+        skips: vec![("busy".into(), 9), ("quiet_hours".into(), 3)],
+        alarms: vec![((Stream::FingerprintFast, Severity::Critical), 1)],
+        changes: vec![(Fact::Quantization, 1)],
         tokens: (142_272, 22_176),
         report: Report {
             verdict: Verdict::Drifting,

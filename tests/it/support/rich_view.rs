@@ -5,8 +5,8 @@ use opsagent::fleet::label;
 use opsagent::sample::{Note, ServerState};
 use opsagent::view::{
     AgentView, CgroupSample, ChildSample, CpuSeconds, DiscoveryView, Disk, EnergyView, FolderSample,
-    HostMemory, HostView, ModelView, PressureSample, Resource, SCHEMA_VERSION, TargetGpus, TargetView,
-    Totals, Tried, View,
+    HostMemory, HostView, ModelView, PressureSample, Resource, SCHEMA_VERSION, StoreView, TargetGpus,
+    TargetView, Totals, Tried, View,
 };
 
 use super::rich_gpus::{self, rich_gpus};
@@ -52,6 +52,13 @@ pub fn rich_view() -> View {
         ],
         gpus: rich_gpus(at(0)),
         hosts: vec![host()],
+        store: Some(StoreView {
+            path: Some("/var/lib/opsagent/opsagent.db".into()),
+            up: true,
+            error: None,
+            size_bytes: Some(1_572_864),
+            writes_lost: 2,
+        }),
     }
 }
 
