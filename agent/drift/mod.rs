@@ -2,16 +2,38 @@
 //!
 //! One [`Run`](crate::sample::Run) in, one [`Report`] out; no clock, no I/O. What outlives a restart is serialisable.
 
+mod baseline;
 pub mod bound;
 pub mod budget;
+mod cause;
+mod compare;
+mod dictionary;
 pub mod distance;
 pub mod evidence;
 pub mod kld;
+mod learning;
+mod look;
+mod making;
+mod picture;
+mod plan;
 pub mod random;
 pub mod rate;
+mod seen;
+mod severity;
+mod watch;
 mod words;
 
+pub use baseline::{Baseline, Known, Record, Unreadable};
+pub use dictionary::Numbers;
+pub use making::Refused;
+pub use plan::Plan;
+pub use seen::{Event, Judged, Seen, Wants, What};
+pub use watch::Watch;
 pub use words::{
     Alarm, BaselineInfo, Capability, CategoryResult, Cause, Change, CheckLost, Learning, Probe, Proportion,
     Report, Severity, Stream, StreamState, Verdict,
 };
+
+/// The format of what is stored of baselines and watches. A newer version raises it when an older one would misread
+/// what it writes; a field more needs no other format.
+pub const FORMAT: u32 = 1;

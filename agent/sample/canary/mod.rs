@@ -46,7 +46,7 @@ pub enum Part {
     Fingerprint,
     /// The whole of it is held against the canary's checks, and timed.
     Graded,
-    /// It shows the sampler's settings: of no canary, and named `s`.
+    /// It shows the sampler's settings: of no canary, and named [`crate::suite::SAMPLER`].
     Sampler,
 }
 

@@ -1,0 +1,154 @@
+//! Runs, gathered until a baseline can be made of them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Probe;
+use super::baseline::Record;
+use super::dictionary::{Dictionary, Numbers};
+use super::look::{Look, SAMPLER};
+use super::rate::QUARANTINE;
+use crate::sample::{Facts, Run, Token};
+
+/// Baselines are made anew at so many runs, and no more after the last.
+pub(super) const SIZES: [u64; 4] = [20, 40, 100, 300];
+
+/// Runs that are gathered at most: a full baseline, and what an alarm that nobody answers may add.
+const MOST_RUNS: u64 = 600;
+
+/// Runs, gathered until a baseline can be made of them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Learning {
+    /// The server tells no log probabilities.
+    pub text_mode: bool,
+    /// What the canaries, the probes and the sampler answered.
+    pub canaries: BTreeMap<String, Dictionary>,
+    /// Tokens of each canary's prompt. `None`: the server did not always tell the same.
+    pub prompt_tokens: BTreeMap<String, Option<u64>>,
+    /// What the server told last.
+    pub facts: Facts,
+    /// What is learned of runs that are not among the last.
+    pub settled: Settled,
+    /// The last runs, the oldest first: they may turn out to be part of a change that is not found yet.
+    waiting: VecDeque<Pass>,
+}
+
+/// What is learned of a number of runs, beside the states.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Settled {
+    pub from: Option<Timestamp>,
+    pub at: Option<Timestamp>,
+    pub runs: u64,
+    pub loaded_runs: u64,
+    pub long_runs: u64,
+    pub checks: BTreeMap<String, Record>,
+}
+
+/// What one run adds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Pass {
+    at: Timestamp,
+    loaded: bool,
+    long: bool,
+    /// Canary, category, and whether its checks were passed.
+    checks: Vec<(String, String, bool)>,
+}
+
+impl Learning {
+    /// Whether no run was taken in yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.taken() == 0
+    }
+
+    /// Runs taken in, the last ones too.
+    pub(super) fn taken(&self) -> u64 {
+        self.settled.runs + self.waiting.len() as u64
+    }
+
+    /// Takes in a run.
+    pub(super) fn take(&mut self, run: &Run, look: &Look<'_>) {
+        if self.taken() >= MOST_RUNS {
+            return;
+        }
+        if !look.prints.is_empty() {
+            self.text_mode = look.text_mode;
+        }
+        let number = self.taken() + 1;
+        for print in &look.prints {
+            let entry = self.canaries.entry(print.canary.to_owned());
+            let dictionary = entry.or_insert_with(|| Dictionary::new(print.probe, print.raw));
+            dictionary.take(numbers(print.positions, print.text), number);
+        }
+        if let Some(sampler) = look.sampler {
+            let entry = self.canaries.entry(SAMPLER.to_owned());
+            let dictionary = entry.or_insert_with(|| Dictionary::new(Probe::Sampling, true));
+            dictionary.take(Numbers::Sampler(sampler.to_vec()), number);
+        }
+        for (canary, tokens) in &look.prompt_tokens {
+            let told = self.prompt_tokens.entry((*canary).to_owned()).or_insert(Some(*tokens));
+            // Told differently for one prompt, the count tells nothing of the prompt.
+            if *told != Some(*tokens) {
+                *told = None;
+            }
+        }
+        for (fact, told) in &run.facts.of {
+            self.facts.of.insert(*fact, told.clone());
+        }
+        self.facts.notes.clone_from(&run.facts.notes);
+        let one = |graded: &super::look::Graded<'_>| {
+            (graded.canary.to_owned(), graded.category.to_owned(), graded.failed.is_empty())
+        };
+        self.waiting.push_back(Pass {
+            at: run.at,
+            loaded: run.concurrency > 1,
+            long: look.of_probe(Probe::Long).next().is_some(),
+            checks: look.graded.iter().map(one).collect(),
+        });
+        while self.waiting.len() > QUARANTINE {
+            if let Some(pass) = self.waiting.pop_front() {
+                self.settled.add(&pass);
+            }
+        }
+    }
+
+    /// What is learned of all runs, the last ones too.
+    pub(super) fn all(&self) -> Settled {
+        let mut all = self.settled.clone();
+        self.waiting.iter().for_each(|pass| all.add(pass));
+        all
+    }
+
+    /// Forgets the last runs: they are part of what an alarm found.
+    pub(super) fn forget_waiting(&mut self) {
+        self.waiting.clear();
+        let last = self.settled.runs;
+        self.canaries.values_mut().for_each(|dictionary| dictionary.forget_after(last));
+    }
+}
+
+impl Settled {
+    fn add(&mut self, pass: &Pass) {
+        self.from.get_or_insert(pass.at);
+        self.at = Some(pass.at);
+        self.runs += 1;
+        self.loaded_runs += u64::from(pass.loaded);
+        self.long_runs += u64::from(pass.long);
+        for (canary, category, passed) in &pass.checks {
+            let record = self.checks.entry(canary.clone()).or_default();
+            record.category.clone_from(category);
+            record.count(*passed);
+        }
+    }
+}
+
+/// An answer's first tokens as they are compared.
+pub(super) fn numbers(positions: &[crate::sample::Position], text: &str) -> Numbers {
+    if positions.is_empty() {
+        return Numbers::Text(Token::of_bytes(text.as_bytes()));
+    }
+    Numbers::Positions(positions.to_vec())
+}

@@ -1,0 +1,170 @@
+//! What of a run can be compared: its answers sorted by what they are for, its faults, and whether it can be judged.
+
+use std::collections::BTreeMap;
+
+use crate::checks;
+use crate::sample::{Answer, AskError, Part, Position, Reply, Run, Token};
+pub(super) use crate::suite::SAMPLER;
+use crate::suite::Suite;
+
+use super::Probe;
+
+/// One run, sorted.
+#[derive(Debug, Default)]
+pub(super) struct Look<'a> {
+    /// First tokens of canaries and probes.
+    pub prints: Vec<Print<'a>>,
+    /// The first token's probabilities after the samplers.
+    pub sampler: Option<&'a [(Token, f32)]>,
+    /// Whole answers held against their checks.
+    pub graded: Vec<Graded<'a>>,
+    /// Answers that fail in a way that tells of the model or its set-up.
+    pub faults: Vec<Fault<'a>>,
+    /// Tokens of each canary's prompt, as the server counts them.
+    pub prompt_tokens: BTreeMap<&'a str, u64>,
+    /// The canaries and probes of them whose prompts are long.
+    pub long: Vec<&'a str>,
+    /// Questions that the server gave no answer to: it was away, or refused all of them alike.
+    pub unanswered: usize,
+    /// Why the last of these got none.
+    pub why: Option<&'a AskError>,
+    /// Whether first tokens came, and none of them with log probabilities.
+    pub text_mode: bool,
+}
+
+/// The first tokens of a canary or probe.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Print<'a> {
+    /// Whose.
+    pub canary: &'a str,
+    /// Which distance it counts to.
+    pub probe: Probe,
+    /// Whether it is a raw prompt, of which the first token alone counts.
+    pub raw: bool,
+    /// Its distributions; empty in text mode.
+    pub positions: &'a [Position],
+    /// Its text.
+    pub text: &'a str,
+}
+
+/// A whole answer.
+#[derive(Debug, Clone)]
+pub(super) struct Graded<'a> {
+    /// Whose.
+    pub canary: &'a str,
+    /// Its category.
+    pub category: &'static str,
+    /// The checks it fails, each with why, in words that quote nothing of the answer.
+    pub failed: Vec<String>,
+    /// Whether it should be refused (`true`), or answered. `None`: neither is asked for.
+    pub refuse: Option<bool>,
+    /// Whether it was, where that is asked for.
+    pub refused: bool,
+}
+
+/// An answer that fails in a way that tells of the model or its set-up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fault<'a> {
+    /// Whose.
+    pub canary: &'a str,
+    /// Whether its prompt is long.
+    pub long: bool,
+    /// How it fails.
+    pub error: &'a AskError,
+}
+
+impl<'a> Look<'a> {
+    /// Sorts a run by what its suite says of each canary. Answers to what the suite does not know are left out.
+    pub(super) fn of(run: &'a Run, suite: &'a Suite) -> Look<'a> {
+        let mut look = Look::default();
+        let whole = whole_refusal(&run.answers);
+        for answer in &run.answers {
+            match &answer.result {
+                Ok(reply) => look.take(answer, reply, suite),
+                Err(error) if error.is_hard() && !whole => {
+                    let long = probe(&answer.canary, suite).is_some_and(|(probe, _)| probe == Probe::Long);
+                    look.faults.push(Fault { canary: &answer.canary, long, error });
+                }
+                Err(error) => {
+                    look.unanswered += 1;
+                    look.why = Some(error);
+                }
+            }
+        }
+        look.text_mode =
+            !look.prints.is_empty() && look.prints.iter().all(|print| print.positions.is_empty());
+        look
+    }
+
+    /// Whether there is enough of it to compare: at least half of what was asked was answered, or failed in a way that
+    /// tells of the model.
+    pub(super) fn can_be_judged(&self) -> bool {
+        let told =
+            self.prints.len() + self.graded.len() + self.faults.len() + usize::from(self.sampler.is_some());
+        told > 0 && told >= self.unanswered
+    }
+
+    /// The prints of a kind.
+    pub(super) fn of_probe(&self, probe: Probe) -> impl Iterator<Item = &Print<'a>> {
+        self.prints.iter().filter(move |print| print.probe == probe)
+    }
+
+    fn take(&mut self, answer: &'a Answer, reply: &'a Reply, suite: &'a Suite) {
+        if let Some(tokens) = reply.generation.tokens.input {
+            self.prompt_tokens.insert(&answer.canary, tokens);
+            if probe(&answer.canary, suite).is_some_and(|(probe, _)| probe == Probe::Long) {
+                self.long.push(&answer.canary);
+            }
+        }
+        match answer.part {
+            Part::Sampler => self.sampler = (!reply.sampler.is_empty()).then_some(&reply.sampler),
+            Part::Fingerprint => {
+                let Some((probe, raw)) = probe(&answer.canary, suite) else { return };
+                let (positions, text) = (reply.positions.as_slice(), reply.text.as_str());
+                self.prints.push(Print { canary: &answer.canary, probe, raw, positions, text });
+            }
+            Part::Graded => {
+                let Some(canary) = suite.canary(&answer.canary).filter(|canary| !canary.checks.is_empty())
+                else {
+                    return;
+                };
+                let outcomes = checks::all(&canary.checks, &reply.text);
+                let refuse = canary.refuses();
+                let refused = outcomes.iter().any(|outcome| match outcome.check {
+                    "refusal" => outcome.failed.is_none(),
+                    "not_refusal" => outcome.failed.is_some(),
+                    _ => false,
+                });
+                let failed = outcomes.into_iter().filter_map(|outcome| outcome.failed).collect();
+                let (canary, category) = (canary.id.as_str(), canary.category);
+                self.graded.push(Graded { canary, category, failed, refuse, refused });
+            }
+        }
+    }
+}
+
+/// Which distance the first tokens of a canary or probe count to, and whether its prompt is raw. `None`: not of this suite.
+pub(super) fn probe(name: &str, suite: &Suite) -> Option<(Probe, bool)> {
+    if suite.probes.iter().any(|(probe, _)| *probe == name) {
+        return Some(match name {
+            "p0" => (Probe::P0, true),
+            "p1" => (Probe::P1, true),
+            _ => (Probe::Long, true),
+        });
+    }
+    let canary = suite.canary(name)?;
+    Some((if canary.long { Probe::Long } else { Probe::Chat }, false))
+}
+
+/// Whether all questions, and more than one, were refused with the same status: then the server tells of the
+/// connection or the model's place, not of how the model answers.
+fn whole_refusal(answers: &[Answer]) -> bool {
+    let mut statuses = answers.iter().map(|answer| match &answer.result {
+        Err(AskError::Status { status, .. }) => Some(*status),
+        _ => None,
+    });
+    match statuses.next().flatten() {
+        Some(first) => answers.len() > 1 && statuses.all(|status| status == Some(first)),
+        None => false,
+    }
+}

@@ -1,0 +1,261 @@
+//! A model that is made up: it answers a small suite in numbers that follow from a few knobs.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::checks::{Check, Wanted};
+use crate::drift::random::Random;
+use crate::sample::{
+    Answer, AskError, Dialect, End, Fact, Facts, Generation, Part, Position, Prompt, Purpose, Reply, Run,
+    TOP, Token,
+};
+use crate::suite::{Canary, SAMPLER, Suite};
+
+/// Chat canaries of the fingerprint.
+const CHAT: [&str; 8] = ["ar2", "js1", "in2", "cl1", "ex3", "co1", "ml1", "rf3"];
+
+/// Long ones.
+const LONG: [&str; 3] = ["lc1", "lc2", "lc3"];
+
+/// Tokens of a fingerprint.
+const TOKENS: usize = 4;
+
+/// A model on a server, with knobs.
+#[derive(Debug, Clone)]
+pub(super) struct Model {
+    /// When the next run is.
+    pub at: Timestamp,
+    /// Numeric states of each prompt.
+    pub states: u64,
+    /// How far they lie apart, in nats.
+    pub noise: f64,
+    /// Whether log probabilities are told.
+    pub text_only: bool,
+    /// How far other weights move every answer, in nats.
+    pub weights: f64,
+    /// How far another cache type moves all but position 0.
+    pub attention: f64,
+    /// How far another template moves the chat.
+    pub template: f64,
+    /// Prompt tokens that it adds.
+    pub template_tokens: u64,
+    /// How far other sampling defaults move the sampler's probabilities.
+    pub sampling: f64,
+    /// Whether a penalty chooses other tokens out of the same distributions.
+    pub penalty: bool,
+    /// Whether long prompts are refused.
+    pub too_long: bool,
+    /// Long prompts lose so many tokens of their front.
+    pub cut: u64,
+    /// How far chunking moves long prompts.
+    pub chunking: f64,
+    /// Whether log probabilities are none.
+    pub nan: bool,
+    /// The part of the runs that a change hits.
+    pub share: f64,
+    /// Whether nobody answers.
+    pub away: bool,
+    /// Canaries whose checks fail.
+    pub failing: Vec<&'static str>,
+    /// What the server tells.
+    pub facts: Facts,
+    /// Long prompts are asked in each run of so many.
+    pub long_each: u64,
+    runs: u64,
+    random: Random,
+}
+
+impl Model {
+    pub fn new() -> Model {
+        let mut facts = Facts::default();
+        for (fact, told) in [
+            (Fact::Digest, "sha256:1d3f"),
+            (Fact::Quantization, "Q4_1"),
+            (Fact::Version, "llama.cpp b9000"),
+            (Fact::Template, "sha256:aaaa"),
+            (Fact::Context, "2048"),
+            (Fact::Sampling, "temperature 0.8, top_p 0.95"),
+        ] {
+            facts.of.insert(fact, told.into());
+        }
+        Model {
+            at: "2026-11-22T08:00:00Z".parse().unwrap(),
+            states: 1,
+            noise: 0.0,
+            text_only: false,
+            weights: 0.0,
+            attention: 0.0,
+            template: 0.0,
+            template_tokens: 0,
+            sampling: 0.0,
+            penalty: false,
+            too_long: false,
+            cut: 0,
+            chunking: 0.0,
+            nan: false,
+            share: 1.0,
+            away: false,
+            failing: Vec::new(),
+            facts,
+            long_each: 12,
+            runs: 0,
+            random: Random::new(11),
+        }
+    }
+
+    /// One whose prompts have three numeric states each, seldom the third.
+    pub fn noisy() -> Model {
+        Model { states: 3, noise: 0.15, ..Model::new() }
+    }
+
+    /// The next beat.
+    pub fn beat(&mut self) -> Run {
+        self.at += SignedDuration::from_mins(5);
+        self.run(Purpose::Beat)
+    }
+
+    /// A run beside the beat, so many seconds after the last.
+    pub fn look_again(&mut self, seconds: i64) -> Run {
+        self.at += SignedDuration::from_secs(seconds);
+        self.run(Purpose::Confirm)
+    }
+
+    fn run(&mut self, purpose: Purpose) -> Run {
+        self.runs += 1;
+        let hit = self.random.unit() < self.share;
+        let mut answers = Vec::new();
+        let long = purpose == Purpose::Beat && self.runs.is_multiple_of(self.long_each);
+        let mut names: Vec<&str> = vec!["p0", "p1"];
+        names.extend(CHAT);
+        if long {
+            names.extend(["p2", "p3"]);
+            names.extend(LONG);
+        }
+        for name in names {
+            answers.push(self.answer(name, Part::Fingerprint, hit));
+        }
+        if !self.text_only {
+            answers.push(self.sampler(hit));
+        }
+        for canary in [(self.runs * 2) % 8, (self.runs * 2 + 1) % 8] {
+            answers.push(self.answer(CHAT[canary as usize], Part::Graded, hit));
+        }
+        Run {
+            target: "gpu1".into(),
+            model: "qwen3:8b".into(),
+            at: self.at,
+            purpose,
+            suite: "suite-1".into(),
+            facts: self.facts.clone(),
+            idle: Some(true),
+            concurrency: [1, 1, 2, 4][self.random.below(4)],
+            answers,
+        }
+    }
+
+    fn answer(&mut self, name: &str, part: Part, hit: bool) -> Answer {
+        let result = self.result(name, part, hit);
+        Answer { canary: name.into(), part, result }
+    }
+
+    fn result(&mut self, name: &str, part: Part, hit: bool) -> Result<Reply, AskError> {
+        if self.away {
+            return Err(AskError::Unreachable { reason: "refused", text: "connection refused".into() });
+        }
+        let long = LONG.contains(&name) || matches!(name, "p2" | "p3");
+        if self.too_long && long && hit {
+            return Err(AskError::TooLong { text: "1463 tokens, 256 of context".into() });
+        }
+        if self.nan && hit && part == Part::Fingerprint && !self.text_only {
+            return Err(AskError::BadLogprob { found: "null".into() });
+        }
+        let raw = name.starts_with('p');
+        let state = self.random.below(100);
+        let state =
+            if self.states == 1 { 0 } else { [0, 0, 0, 0, 0, 0, 1, 1, 1, 2][state / 10] % self.states };
+        let count = if raw { 1 } else { TOKENS };
+        let mut generation = Generation::new(Dialect::OpenaiChat, End::Complete, Duration::from_millis(300));
+        let mut tokens = 10 + name.len() as u64 + if long { 600 } else { 0 };
+        if hit && !raw {
+            tokens += self.template_tokens;
+        }
+        if hit && long {
+            tokens -= self.cut.min(tokens);
+        }
+        generation.tokens.input = Some(tokens);
+        generation.tokens.output = Some(count as u64);
+        let mut far = 0.0;
+        if hit {
+            far += self.weights;
+            far += if name == "p0" { 0.0 } else { self.attention };
+            far += if raw { 0.0 } else { self.template };
+            far += if long { self.chunking } else { 0.0 };
+        }
+        let mut positions: Vec<Position> = (0..count)
+            .map(|at| position(name, at, &[(state, self.noise), (u64::from(far > 0.0) * 1000, far)]))
+            .collect();
+        let otherwise = hit && !raw && (self.penalty || far > 0.5);
+        if otherwise {
+            let at = positions.len() - 1;
+            positions[at].token = positions[at].top[1].0;
+        }
+        let mut text = format!("{:?}", positions.iter().map(|position| position.token).collect::<Vec<_>>());
+        if part == Part::Graded {
+            text = if hit && self.failing.contains(&name) { "no".into() } else { "yes".into() };
+        }
+        let none = self.text_only || part == Part::Graded;
+        let positions = if none { Vec::new() } else { positions };
+        Ok(Reply { text, positions, sampler: Vec::new(), generation })
+    }
+
+    fn sampler(&mut self, hit: bool) -> Answer {
+        let generation =
+            Generation::new(Dialect::LlamaCppCompletion, End::Complete, Duration::from_millis(50));
+        let moved = if hit { self.sampling } else { 0.0 } as f32;
+        let sampler = vec![(Token::of_id(7), 0.691 - moved), (Token::of_id(8), 0.309 + moved)];
+        let result = if self.away {
+            Err(AskError::Unreachable { reason: "refused", text: "connection refused".into() })
+        } else {
+            Ok(Reply { text: "one".into(), positions: Vec::new(), sampler, generation })
+        };
+        Answer { canary: SAMPLER.into(), part: Part::Sampler, result }
+    }
+}
+
+/// A position whose numbers follow from the prompt's name, its place, and how far it was moved by what.
+fn position(name: &str, at: usize, moves: &[(u64, f64)]) -> Position {
+    let seed =
+        name.bytes().fold(at as u64 + 1, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    let mut base = Random::new(seed);
+    let first = base.below(30_000) as u32;
+    let mut top: Vec<(Token, f32)> = (0..TOP as u32)
+        .map(|rank| (Token::of_id(first + rank), -(0.2 + 1.5 * f64::from(rank) + base.unit()) as f32))
+        .collect();
+    for (which, far) in moves {
+        let mut random = Random::new(seed ^ (which + 1).wrapping_mul(0x9e37_79b9));
+        for (_, logprob) in &mut top {
+            // The mean of |x| is the distance that is asked for.
+            *logprob -= if *which == 0 { 0.0 } else { (2.0 * far * random.unit()) as f32 };
+        }
+    }
+    top.sort_by(|one, other| other.1.total_cmp(&one.1));
+    Position { token: top[0].0, logprob: Some(top[0].1), top }
+}
+
+/// What the model is asked.
+pub(super) fn suite() -> Suite {
+    let canary = |id: &str, long: bool| Canary {
+        id: id.into(),
+        category: if long { "long_context" } else { "arithmetic" },
+        prompt: Prompt::Raw(String::new()),
+        checks: vec![Check::Contains(Wanted::exactly("yes"))],
+        max_tokens: 16,
+        fingerprint: true,
+        long,
+    };
+    let mut canaries: Vec<Canary> = CHAT.iter().map(|id| canary(id, false)).collect();
+    canaries.extend(LONG.iter().map(|id| canary(id, true)));
+    let probes = ["p0", "p1", "p2", "p3"].map(|name| (name, String::new())).to_vec();
+    Suite { canaries, probes, sampler: String::new() }
+}
