@@ -48,7 +48,7 @@ pub struct Presence {
 
 impl Presence {
     /// Of that model, out of one look at its server. `stay`: what is known besides of its staying.
-    pub(super) fn of(sample: &ServerSample, model: Option<&ModelSample>, stay: Stay) -> Presence {
+    pub(in crate::canary) fn of(sample: &ServerSample, model: Option<&ModelSample>, stay: Stay) -> Presence {
         let none = ModelSample::default();
         let listed = model.is_some();
         let model = model.unwrap_or(&none);
