@@ -62,9 +62,12 @@ impl Schema {
 
 fn problem(error: &jsonschema::ValidationError<'_>) -> String {
     if let jsonschema::error::ValidationErrorKind::Referencing(reference) = error.kind() {
+        // The library's words are `Resource 'https://…' is not present …`: what is meant stands in the quotes.
+        let said = reference.to_string();
+        let what = said.split('\'').nth(1).unwrap_or(&said);
         return format!(
-            "refers to what is not in it, and nothing is fetched: {}; put it under $defs",
-            shown(&reference.to_string())
+            "refers to {}, which is not in it: nothing is fetched, put it under $defs",
+            shown(what)
         );
     }
     format!("is no JSON schema: {} at {}", shown(&error.to_string()), place(error.instance_path().as_str()))
@@ -217,12 +220,14 @@ mod tests {
     #[test]
     fn a_schema_that_is_none_or_refers_elsewhere_is_told() {
         let problem = |schema: Value| Schema::new(schema).unwrap_err();
-        let remote = problem(json!({"$ref": "https://example.org/person.json"}));
-        assert!(remote.starts_with("refers to what is not in it, and nothing is fetched"), "{remote}");
-        let file = problem(json!({"$ref": "file:///etc/passwd"}));
-        assert!(file.starts_with("refers to what is not in it, and nothing is fetched"), "{file}");
+        for elsewhere in ["https://example.org/person.json", "file:///etc/passwd"] {
+            let said = format!(
+                "refers to {elsewhere:?}, which is not in it: nothing is fetched, put it under $defs"
+            );
+            assert_eq!(problem(json!({"$ref": elsewhere})), said);
+        }
         let missing = problem(json!({"$ref": "#/$defs/none"}));
-        assert!(missing.starts_with("refers to what is not in it"), "{missing}");
+        assert!(missing.starts_with("refers to ") && missing.contains("none"), "{missing}");
         let wrong = problem(json!({"type": "strin"}));
         assert!(wrong.starts_with("is no JSON schema: ") && wrong.ends_with(" at /type"), "{wrong}");
         let pattern = problem(json!({"pattern": "(a"}));

@@ -1,4 +1,4 @@
-//! `opsagent explain`: what a metric, a kind of server, a state, a reason, a word of traffic or an XID means.
+//! `opsagent explain`: what a metric, a kind of server, a state, a reason, a word of traffic, a check or an XID means.
 //! Needs no network.
 
 use std::fmt::Write as _;
@@ -31,6 +31,7 @@ Examples:
   opsagent explain timeout               a reason why a server is not up
   opsagent explain tap                   how users' requests are measured; also ttft, tpot, stall, goodput
   opsagent explain request reset         a reason why a request failed
+  opsagent explain json                  a check of a canary, and how the config writes it
   opsagent explain hw_thermal            what holds a GPU's clocks down
   opsagent explain gpu lost              why a GPU gives no readings
   opsagent explain energy                how joules come about; also throttling, headroom, expected, mig
@@ -41,7 +42,7 @@ Exit codes:
   0   explained
   64  there is nothing of that name; the nearest names are told";
 
-/// Explains a metric, a kind of server, a state, a reason, real traffic, what GPUs tell or an XID; offline
+/// Explains a metric, a kind of server, a state, a reason, real traffic, a check, what GPUs tell or an XID; offline
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub(super) struct Args {

@@ -4,6 +4,7 @@ use super::failed_topics::{self, Failed};
 use super::gpu_topics::{self, Matter};
 use super::target_topics::{of_reason, of_state};
 use super::traffic_topics;
+use crate::checks;
 use crate::gpus::words::Word;
 use crate::gpus::xid::{self, Severity, Xid};
 use crate::http::HttpError;
@@ -26,6 +27,8 @@ pub(super) enum Topic {
     Xid(&'static Xid),
     /// What the agent makes of what GPUs tell, or of what passes through a tap.
     Matter(&'static Matter),
+    /// What a canary asks of an answer.
+    Check(&'static checks::Row),
     /// Why a request failed.
     Failed(&'static Failed),
     /// Why a GPU's clocks are held down.
@@ -42,6 +45,7 @@ pub(super) fn all() -> Vec<(&'static str, Vec<Topic>)> {
         ("Reasons why a target is not up", HttpError::REASONS.into_iter().map(Topic::Reason).collect()),
     ];
     groups.extend(traffic_topics::groups());
+    groups.push(("Checks of canaries", checks::TABLE.iter().map(Topic::Check).collect()));
     groups.extend(gpu_topics::groups());
     groups.push(("Metrics", SPECS.iter().map(Topic::Metric).collect()));
     groups
@@ -66,7 +70,10 @@ pub(super) fn find(name: &str) -> Option<Topic> {
     let metric = || metrics::spec(name.trim()).map(Topic::Metric);
     let gpu = || gpu_topics::find(&word);
     let traffic = || traffic_topics::find(&word);
-    let known = kind().or_else(state).or_else(reason).or_else(gpu).or_else(traffic).or_else(metric);
+    let bare = word.strip_prefix("check ").or_else(|| word.strip_prefix("check_")).unwrap_or(&word);
+    let check = || checks::row(bare).map(Topic::Check);
+    let known =
+        kind().or_else(state).or_else(reason).or_else(gpu).or_else(traffic).or_else(check).or_else(metric);
     known.or_else(|| find_xid(&word))
 }
 
@@ -87,6 +94,7 @@ impl Topic {
             Self::Xid(xid) => xid.topic,
             Self::Matter(matter) => matter.name,
             Self::Failed(failed) => failed.topic,
+            Self::Check(row) => row.name,
             Self::Throttle(word) | Self::Fault(word) => word.topic,
         }
     }
@@ -101,6 +109,7 @@ impl Topic {
             Self::Xid(xid) => xid.meaning.to_owned(),
             Self::Matter(matter) => matter.is.to_owned(),
             Self::Failed(failed) => failed.is.to_owned(),
+            Self::Check(row) => row.is.to_owned(),
             Self::Throttle(word) | Self::Fault(word) => word.says.to_owned(),
         }
     }
@@ -116,6 +125,7 @@ impl Topic {
             | Self::Reason(_)
             | Self::Matter(_)
             | Self::Failed(_)
+            | Self::Check(_)
             | Self::Throttle(_)
             | Self::Fault(_) => self.about(),
             Self::Xid(xid) => format!("{}: {}", xid.severity.name(), xid.name),
@@ -161,10 +171,22 @@ impl Topic {
             }
             Self::Matter(matter) => gpu_topics::of_matter(matter),
             Self::Failed(failed) => failed_topics::of_failed(failed),
+            Self::Check(row) => of_check(row),
             Self::Throttle(word) => gpu_topics::of_word(word, "opsagent_gpu_throttled"),
             Self::Fault(word) => gpu_topics::of_word(word, "opsagent_gpu_fault_info"),
         }
     }
+}
+
+fn of_check(row: &checks::Row) -> Vec<(&'static str, String)> {
+    let mut facts = vec![("is", row.is.to_owned()), ("how", row.how.to_owned())];
+    let written = row.config.iter().enumerate();
+    facts.extend(
+        written.map(|(nth, one)| (if nth == 0 { "config" } else { "or" }, format!("checks = [{one}]"))),
+    );
+    facts.push(("passes", row.passes.replace('\n', " ").trim().to_owned()));
+    facts.push(("fails", row.fails.replace('\n', " ").trim().to_owned()));
+    facts
 }
 
 fn of_metric(spec: &Spec) -> Vec<(&'static str, String)> {

@@ -13,7 +13,7 @@ use super::error::{Faults, quoted};
 use super::raw::{Raw, RawBeat};
 use super::read::At;
 use super::taps::{self, RawTraffic};
-use super::{Config, canaries, clients, duration, files, slos, targets};
+use super::{Config, canaries, clients, duration, files, own_canaries, slos, targets};
 
 /// A beat shorter than this would be a load on what is watched.
 pub(super) const SHORTEST_BEAT: Duration = Duration::from_secs(1);
@@ -78,6 +78,7 @@ pub(super) fn config(mut raw: Raw, file: &Path, faults: &mut Faults) -> Config {
         clients: clients::all(raw.clients, &mut check),
         slos: slos::all(raw.slos, &targets, &mut check),
         canaries: canaries::plan(raw.canaries, &targets, &mut check),
+        own_canaries: own_canaries::all(raw.own_canaries, &targets, &mut check),
         buckets: buckets::of(&raw.buckets, default.buckets, &mut check),
         taps,
         logs,

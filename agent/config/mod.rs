@@ -12,6 +12,7 @@ use crate::gpus::kernel_log::Place;
 use crate::logs::LogPlace;
 pub use crate::metrics::Buckets;
 use crate::servers::Target;
+use crate::suite::Own;
 use crate::tap::{Client, Limits};
 
 mod addresses;
@@ -25,9 +26,12 @@ mod files;
 mod machine;
 mod names;
 mod nearest;
+mod own_canaries;
+mod own_checks;
 mod parse;
 mod raw;
 mod raw_canaries;
+mod raw_canary;
 mod raw_tap;
 mod read;
 pub mod size;
@@ -98,6 +102,8 @@ pub struct Config {
     pub logs: Vec<LogTail>,
     /// What models are asked by the agent itself, and what that may cost.
     pub canaries: canary::Plan,
+    /// Canaries of one's own, in the file's order.
+    pub own_canaries: Vec<Own>,
     /// Bounds of the histograms.
     pub buckets: Buckets,
 }
@@ -189,6 +195,7 @@ impl Default for Config {
             slos: Vec::new(),
             logs: Vec::new(),
             canaries: canary::Plan::default(),
+            own_canaries: Vec::new(),
             buckets: Buckets::default(),
         }
     }

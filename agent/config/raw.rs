@@ -3,6 +3,7 @@
 
 use super::buckets::RawBuckets;
 use super::raw_canaries::RawCanaries;
+use super::raw_canary::RawCanary;
 use super::raw_tap::{RawClient, RawSlo, RawTap};
 use super::read::{At, NumberOrStrings, Section};
 
@@ -24,6 +25,7 @@ pub(super) struct Raw {
     pub(super) clients: Vec<RawClient>,
     pub(super) slos: Vec<RawSlo>,
     pub(super) canaries: Option<RawCanaries>,
+    pub(super) own_canaries: Vec<RawCanary>,
     pub(super) buckets: RawBuckets,
     pub(super) targets: Vec<RawTarget>,
 }
@@ -97,6 +99,7 @@ impl Raw {
             clients: section.tables("client", RawClient::read),
             slos: section.tables("slo", RawSlo::read),
             canaries: section.table("canaries", RawCanaries::read),
+            own_canaries: section.tables("canary", RawCanary::read),
             buckets: section.table("buckets", RawBuckets::read).unwrap_or_default(),
             targets: section.tables("target", RawTarget::read),
         }

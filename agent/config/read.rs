@@ -7,6 +7,10 @@ use toml::de::{DeTable, DeValue};
 use super::error::{Faults, quoted};
 use super::nearest::nearest;
 
+mod node;
+
+pub(super) use node::{Is, Node};
+
 /// A value with its place.
 #[derive(Clone)]
 pub(super) struct At<T> {

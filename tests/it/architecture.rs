@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const AGENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/agent");
 
 /// The modules that think: any bytes give an answer, and the same ones each time.
-const PURE: &[&str] = &["sample", "view", "wire"];
+const PURE: &[&str] = &["sample", "checks", "suite", "view", "wire"];
 
 /// What thinking needs none of.
 const IMPURE: &[&str] = &[

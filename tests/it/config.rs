@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use opsagent::canary;
+use opsagent::checks;
 use opsagent::config::{Config, EXAMPLE};
 use opsagent::fleet::Slo;
+use opsagent::sample::Prompt;
+use opsagent::suite::{Canary, Own};
 use opsagent::tap::{Client, Limits};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -176,6 +179,32 @@ fn canaries_are_asked_only_of_those_who_say_so() {
 }
 
 #[test]
+fn canaries_of_ones_own_mean_what_they_say() {
+    let config = Config::load(Some(&folder().join("good.toml"))).unwrap();
+    let [capital, order] = &config.own_canaries[..] else { panic!("{:?}", config.own_canaries) };
+    let told = |own: &Own| own.canary.checks.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let said = |own: &Own| match &own.canary.prompt {
+        Prompt::Raw(text) => vec![text.clone()],
+        Prompt::Chat(all) => all.iter().map(|one| format!("{:?}: {}", one.role, one.text)).collect(),
+    };
+    assert_eq!(said(capital), ["System: One word.", "User: What is the capital of France?"]);
+    assert_eq!(told(capital), ["contains \"paris\" in any case", "max_words 3", "not_refusal"]);
+    let Canary { id, category, max_tokens, fingerprint, long, .. } = &capital.canary;
+    assert_eq!((id.as_str(), *category, *max_tokens), ("capital", "instruction", 8));
+    assert_eq!((*fingerprint, *long, capital.decided), (true, false, true));
+    assert!(capital.applies("box ✓", "llama3.2:3b"));
+    assert!(!capital.applies("in place", "llama3.2:3b") && !capital.applies("box ✓", "qwen3:8b"));
+    assert_eq!(said(order), ["User: Three apples.", "Assistant: Yes?", "User: As JSON."]);
+    assert_eq!(told(order), ["json that fits its schema", "numeric -3 ± 0.5"]);
+    assert_eq!((order.canary.category, order.canary.max_tokens), ("own", 32));
+    assert_eq!((order.canary.fingerprint, order.canary.long, order.decided), (false, true, false));
+    assert!(order.applies("any", "model"));
+    let outcomes = checks::all(&order.canary.checks, r#"-3 {"count": 3.0}"#);
+    assert!(outcomes.iter().all(|outcome| outcome.failed.is_none()), "{outcomes:?}");
+    assert!(order.canary.checks[0].failed(r#"{"count": "3"}"#).is_some());
+}
+
+#[test]
 fn one_named_target_is_enough_and_ends_the_looking_around() {
     let config = Config::load(Some(&folder().join("minimal.toml"))).unwrap();
     assert_eq!(config.targets[0].url.as_str(), "http://127.0.0.1:11434/");
@@ -293,7 +322,7 @@ fn the_example_with_every_key_uncommented_is_a_good_config_of_the_defaults() {
 #[test]
 fn the_example_names_each_key_that_is_known() {
     // A table with one unknown key in each section makes the reader list what it knows there.
-    let text = "zz = 1\n[gpu]\nzz = 1\n[paths]\nzz = 1\n[host]\nzz = 1\n[tap]\nzz = 1\n[canaries]\nzz = 1\n[[client]]\nzz = 1\n[[slo]]\nzz = 1\n[[target]]\nzz = 1\nname = \"x\"\nkind = \"ollama\"\n";
+    let text = "zz = 1\n[gpu]\nzz = 1\n[paths]\nzz = 1\n[host]\nzz = 1\n[tap]\nzz = 1\n[canaries]\nzz = 1\n[[canary]]\nzz = 1\n[[client]]\nzz = 1\n[[slo]]\nzz = 1\n[[target]]\nzz = 1\nname = \"x\"\nkind = \"ollama\"\n";
     let faults = Config::parse(Path::new("x.toml"), text).unwrap_err();
     let folder = tempfile::tempdir().unwrap();
     let example = uncommented(folder.path());
@@ -311,6 +340,7 @@ fn the_example_names_each_key_that_is_known() {
         ("host.zz", table("host")),
         ("tap.zz", table("tap")),
         ("canaries.zz", table("canaries")),
+        ("canary[0].zz", all_of("canary")),
         ("client[0].zz", all_of("client")),
         ("slo[0].zz", all_of("slo")),
         ("target[0].zz", all_of("target")),

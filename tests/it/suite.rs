@@ -1,6 +1,9 @@
 //! The built-in suite against the prototype whose measurements it stands on: `tests/fixtures/suite`.
 
-use opsagent::checks;
+use std::path::Path;
+
+use opsagent::checks::{self, TABLE};
+use opsagent::config::Config;
 use opsagent::sample::Prompt;
 use opsagent::suite::{CATEGORIES, Suite};
 use serde_json::Value;
@@ -93,4 +96,19 @@ fn the_suite_has_what_its_description_says() {
     assert!(suite.fingerprint().all(|canary| of(&canary.prompt).chars().count() <= 100));
     let needles = [("lc1", "7351"), ("lc2", "2846"), ("lc3", "9173")];
     assert!(needles.iter().all(|(id, code)| of(&suite.canary(id).unwrap().prompt).contains(code)));
+}
+
+#[test]
+fn each_example_of_a_check_is_a_config_and_does_what_it_says() {
+    for row in TABLE {
+        for example in row.config {
+            let text = format!("[[canary]]\nname = \"x\"\nprompt = \"x\"\nchecks = [{example}]\n");
+            let config = Config::parse(Path::new("x.toml"), &text)
+                .unwrap_or_else(|faults| panic!("{example}: {faults:?}"));
+            let [check] = &config.own_canaries[0].canary.checks[..] else { panic!("{example}") };
+            assert_eq!(check.name(), row.name);
+            assert_eq!(check.failed(row.passes), None, "{example}");
+            assert!(check.failed(row.fails).is_some_and(|why| !why.is_empty()), "{example}");
+        }
+    }
 }
