@@ -9,11 +9,12 @@ use super::nearest::nearest;
 use super::read::{Is, Node};
 use crate::checks::{Check, Json, Pattern, REPEATED, Schema, Scripts, TABLE, Wanted};
 
+mod args;
+
+use args::{Args, number};
+
 /// Checks of one canary.
 const MOST_CHECKS: usize = 50;
-
-/// Texts of one check.
-const MOST_TEXTS: usize = 200;
 
 /// The largest file of a schema.
 const SCHEMA_BYTES: u64 = 1 << 20;
@@ -230,14 +231,6 @@ fn most(node: &Node, to: &mut Checking<'_>) -> Option<usize> {
     }
 }
 
-fn number(node: &Node, to: &mut Checking<'_>) -> Option<f64> {
-    if let Is::Number(number) = node.is {
-        return Some(number);
-    }
-    to.fault(&node.at(()), format!("expected a number, found {}", node.found()));
-    None
-}
-
 /// Whether it is `true`, as a check that has nothing to say is written.
 fn bare(node: &Node, to: &mut Checking<'_>) -> bool {
     let is = matches!(node.is, Is::Bool(true));
@@ -245,103 +238,4 @@ fn bare(node: &Node, to: &mut Checking<'_>) -> bool {
         to.fault(&node.at(()), format!("expected true, or leave it out, found {}", node.found()));
     }
     is
-}
-
-/// What a check is told: a table of all, or the one thing that matters.
-struct Args<'a> {
-    node: &'a Node,
-    main: &'static str,
-}
-
-impl<'a> Args<'a> {
-    /// `main`: what a value that is no table is. Empty: there is no such thing.
-    fn of(node: &'a Node, main: &'static str, known: &[&'static str], to: &mut Checking<'_>) -> Args<'a> {
-        match &node.is {
-            Is::Table(entries) => {
-                for (key, node) in entries.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
-                    let meant = nearest(key, known.iter().copied());
-                    let meant = meant.map_or(", ".into(), |word| format!(", did you mean {word}? "));
-                    let problem = format!("unknown key{meant}known here: {}", known.join(", "));
-                    to.fault(&node.at(()), problem);
-                }
-            }
-            _ if main.is_empty() => {
-                let problem =
-                    format!("expected true or a table of {}, found {}", known.join(", "), node.found());
-                to.fault(&node.at(()), problem);
-            }
-            _ => {}
-        }
-        Args { node, main }
-    }
-
-    fn get(&self, key: &str) -> Option<&'a Node> {
-        match &self.node.is {
-            Is::Table(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, node)| node),
-            _ => (key == self.main).then_some(self.node),
-        }
-    }
-
-    fn required(&self, key: &str, expected: &str, to: &mut Checking<'_>) -> Option<&'a Node> {
-        let node = self.get(key);
-        if node.is_none() {
-            to.fault(&self.node.at(()), format!("has no {key}, expected {expected}"));
-        }
-        node
-    }
-
-    fn fault(&self, key: &str, problem: String, to: &mut Checking<'_>) {
-        to.fault(&self.get(key).unwrap_or(self.node).at(()), problem);
-    }
-
-    fn text(&self, key: &str, to: &mut Checking<'_>) -> Option<String> {
-        let node = self.required(key, "a string", to)?;
-        match &node.is {
-            Is::Text(text) if text.is_empty() => to.fault(&node.at(()), "empty, expected a text"),
-            Is::Text(text) => return Some(text.clone()),
-            _ => to.fault(&node.at(()), format!("expected a string, found {}", node.found())),
-        }
-        None
-    }
-
-    fn texts(&self, key: &str, to: &mut Checking<'_>) -> Option<Vec<String>> {
-        let node = self.required(key, "a string or an array of strings", to)?;
-        let items = match &node.is {
-            Is::Array(items) => items.as_slice(),
-            _ => std::slice::from_ref(node),
-        };
-        if items.is_empty() || items.len() > MOST_TEXTS {
-            to.fault(&node.at(()), format!("expected 1 to {MOST_TEXTS} strings, found {}", items.len()));
-        }
-        let mut texts = Vec::new();
-        for item in items {
-            match &item.is {
-                Is::Text(text) if text.is_empty() => to.fault(&item.at(()), "empty, expected a text"),
-                Is::Text(text) => texts.push(text.clone()),
-                _ => to.fault(&item.at(()), format!("expected a string, found {}", item.found())),
-            }
-        }
-        Some(texts)
-    }
-
-    fn bool(&self, key: &str, to: &mut Checking<'_>) -> bool {
-        let Some(node) = self.get(key) else { return false };
-        if let Is::Bool(value) = node.is {
-            return value;
-        }
-        to.fault(&node.at(()), format!("expected true or false, found {}", node.found()));
-        false
-    }
-
-    fn number(&self, key: &str, to: &mut Checking<'_>) -> Option<f64> {
-        self.get(key).and_then(|node| number(node, to))
-    }
-
-    fn share(&self, key: &str, to: &mut Checking<'_>) -> Option<f64> {
-        let share = self.number(key, to)?;
-        if !(share > 0.0 && share <= 1.0) {
-            self.fault(key, format!("expected more than 0 and at most 1, found {share}"), to);
-        }
-        Some(share)
-    }
 }
