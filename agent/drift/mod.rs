@@ -14,12 +14,16 @@ pub mod kld;
 mod learning;
 mod look;
 mod making;
+pub mod performance;
 mod picture;
 mod plan;
+pub mod quality;
 pub mod random;
 pub mod rate;
 mod seen;
 mod severity;
+pub mod slow;
+pub mod tolerance;
 mod watch;
 mod words;
 

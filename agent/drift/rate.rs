@@ -65,6 +65,29 @@ impl Rate {
         self.waiting.clear();
     }
 
+    /// Runs until the bound is made anew.
+    pub(super) fn until_next(&self) -> u64 {
+        self.next.saturating_sub(self.runs) + (QUARANTINE - self.waiting.len().min(QUARANTINE)) as u64
+    }
+
+    /// What it will be then, if `share` of the runs until then exceed.
+    pub(super) fn at_next(&self, share: f64) -> Rate {
+        let runs = self.next.max(self.runs);
+        let exceeding = self.exceeding + (share * (runs - self.runs) as f64).round() as u64;
+        let number = self.number.saturating_add(1);
+        let bound = bound::upper(exceeding, runs, bound::share_of(self.delta, number));
+        let waiting = vec![false; QUARANTINE];
+        Rate {
+            runs,
+            exceeding,
+            waiting,
+            number,
+            next: runs.max(1).saturating_mul(2),
+            delta: self.delta,
+            bound,
+        }
+    }
+
     /// The upper bound p̄ of the rate, above 0 and up to 1.
     pub fn bound(&self) -> f64 {
         self.bound

@@ -14,6 +14,7 @@ mod connections;
 mod credentials;
 mod demo;
 mod discover;
+mod drift_years;
 mod fakes;
 mod gpus;
 mod guard;

@@ -70,6 +70,21 @@ fn an_alarm_starts_the_sums_anew_and_unlearns_the_runs_before_it() {
 }
 
 #[test]
+fn what_a_partial_fault_takes_is_said_and_so_is_what_is_never_found() {
+    let mut evidence = Evidence::new(0, 300, fast());
+    let said = |evidence: &Evidence| [0.5, 0.2, 0.1, 0.05].map(|share| evidence.runs_to_alarm(share));
+    let first = said(&evidence);
+    assert!(first[0] < first[1] && first[1] < first[2] && first[1] <= Some(60), "{first:?}");
+    assert_eq!(first[3], None, "the next bound would learn it");
+    (0..20_000).for_each(|_| assert!(!evidence.observe(false)));
+    let later = said(&evidence);
+    assert!(
+        later[3].is_some() && later.iter().zip(first).take(3).all(|(later, first)| *later < first),
+        "{later:?}"
+    );
+}
+
+#[test]
 fn a_bound_that_says_nothing_raises_no_alarm() {
     let mut evidence = Evidence::new(1, 1, fast());
     assert_eq!(evidence.rate().bound(), 1.0);

@@ -1,0 +1,158 @@
+//! The stream of quality: checks that fail more often than they did, each held against its own rate.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::budget::Budget;
+use super::evidence::{factors, ln_1p_exp, ln_exp_m1};
+use super::rate::Rate;
+
+/// The share of answers that is bet to fail: a check that is lost fails nearly always.
+const BET: f64 = 0.9;
+
+/// How the weight is parted between the checks each for itself, and all of them together: a half each.
+const HALF: f64 = 0.5;
+
+/// Evidence that checks fail more often than they did.
+///
+/// For each check i a Shiryaev-Roberts sum M_i as in [`super::evidence`], with its own bound p̄_i and one bet; beside
+/// them one sum over all answers, in which each answer bets by its check's own bound. Evidence is
+/// M = ½ Σ M_i + ½ M_all.
+///
+/// **The sum of M_i, not their mean.** A mean of n e-detectors is held against N / α where all of them take a step at
+/// once. Here an answer is a step of one check alone, so Σ M_i − (answers) is a supermartingale already: the number of
+/// answers a year is the N of the threshold, and many checks cost nothing. **The sum over all** finds a collapse: ten
+/// checks that fail once each are no evidence each for itself, and much together.
+///
+/// The bounds must hold for all checks at once, so each has its part of the stream's δ.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Quality {
+    budget: Budget,
+    checks: BTreeMap<String, Check>,
+    /// ln(1 + M) over all answers.
+    all: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Check {
+    rate: Rate,
+    /// ln(1 + M).
+    sum: f64,
+}
+
+impl Quality {
+    /// Of checks by their name, times failed and times asked in the baseline. The budget is to be made with the mean
+    /// time from one graded answer to the next.
+    pub fn new(checks: impl IntoIterator<Item = (String, u64, u64)>, budget: Budget) -> Quality {
+        let checks: Vec<_> = checks.into_iter().collect();
+        let delta = budget.delta / checks.len().max(1) as f64;
+        let one = |(name, failed, asked)| (name, Check { rate: Rate::new(failed, asked, delta), sum: 0.0 });
+        Quality { budget, checks: checks.into_iter().map(one).collect(), all: 0.0 }
+    }
+
+    /// Takes in whether an answer failed its check. Tells whether that raises the alarm: then the sums start anew. An
+    /// answer to a check that is not watched tells nothing. While the alarm holds, answers are not to be shown here.
+    pub fn observe(&mut self, check: &str, failed: bool) -> bool {
+        let Some(asked) = self.checks.get_mut(check) else { return false };
+        let (up, down) = factors(BET, asked.rate.bound());
+        let step = if failed { up } else { down };
+        let (before, before_all) = (asked.sum, self.all);
+        let (one, all) = (before + step, before_all + step);
+        // M before its next step, so that what is compared is M and not M + 1.
+        asked.sum = ln_1p_exp(one);
+        self.all = ln_1p_exp(all);
+        if self.ln_sum() >= self.budget.threshold {
+            self.all = 0.0;
+            for check in self.checks.values_mut() {
+                check.sum = 0.0;
+                check.rate.drop_waiting();
+            }
+            return true;
+        }
+        if let Some(asked) = self.checks.get_mut(check) {
+            asked.rate.observe(failed);
+        }
+        false
+    }
+
+    /// ln M, not below 0.
+    pub fn ln_m(&self) -> f64 {
+        self.ln_sum().max(0.0)
+    }
+
+    /// ln A: an alarm at and above it.
+    pub fn threshold(&self) -> f64 {
+        self.budget.threshold
+    }
+
+    /// Another beat or another number of allowed alarms: the evidence so far is kept.
+    pub fn set_threshold(&mut self, threshold: f64) {
+        self.budget.threshold = threshold;
+    }
+
+    /// Failures in a row that one check takes to raise the alarm from now. `None`: it is not watched, or its bound is too
+    /// wide for any number that matters.
+    pub fn failures_to_alarm(&self, check: &str) -> Option<u64> {
+        let asked = self.checks.get(check)?;
+        let (up, _) = factors(BET, asked.rate.bound());
+        let runs = ((self.budget.threshold - HALF.ln() - asked.sum) / up).ceil().max(1.0);
+        (up > 0.0 && runs <= 1000.0).then_some(runs as u64)
+    }
+
+    /// ln(½ Σ M_i + ½ M_all).
+    fn ln_sum(&self) -> f64 {
+        let sums = self.checks.values().map(|check| check.sum).chain([self.all]).map(ln_exp_m1);
+        let most = sums.clone().fold(f64::NEG_INFINITY, f64::max);
+        if most == f64::NEG_INFINITY {
+            return most;
+        }
+        most + (HALF * sums.map(|sum| (sum - most).exp()).sum::<f64>()).ln()
+    }
+}
+
+#[allow(clippy::float_cmp)]
+#[cfg(test)]
+mod tests {
+    use super::super::budget::{ALARMS_A_YEAR, Budget};
+    use super::super::words::Stream;
+    use super::*;
+
+    fn quality(checks: u64, asked: u64) -> Quality {
+        let budget = Budget::of(Stream::Quality, ALARMS_A_YEAR, 150.0);
+        Quality::new((0..checks).map(|at| (format!("c{at}"), 0, asked)), budget)
+    }
+
+    #[test]
+    fn one_lost_check_is_found_the_sooner_the_longer_it_was_passed() {
+        for (asked, most) in [(30, 14), (100, 8), (1000, 4)] {
+            let mut quality = quality(20, asked);
+            let said = quality.failures_to_alarm("c3").unwrap();
+            let found: u64 = (1..100).find(|_| quality.observe("c3", true)).unwrap();
+            assert!(found <= most && found.abs_diff(said) <= 1, "{found}, said {said}, after {asked}");
+        }
+    }
+
+    #[test]
+    fn a_collapse_is_found_although_no_check_failed_twice() {
+        let mut quality = quality(20, 30);
+        let found = (0..20).position(|at| quality.observe(&format!("c{at}"), true));
+        assert!(found.is_some_and(|answers| answers < 16), "{found:?}");
+    }
+
+    #[test]
+    fn what_is_not_watched_tells_nothing() {
+        let mut quality = quality(2, 30);
+        assert!((0..100).all(|_| !quality.observe("other", true)));
+        assert_eq!((quality.ln_m(), quality.failures_to_alarm("other")), (0.0, None));
+    }
+
+    #[test]
+    fn checks_that_pass_are_no_evidence() {
+        let mut quality = quality(5, 6);
+        assert!((0..5000).all(|at| !quality.observe(&format!("c{}", at % 5), false)));
+        assert!(quality.ln_m() < 2.0, "{}", quality.ln_m());
+        let text = serde_json::to_string(&quality).unwrap();
+        assert_eq!(serde_json::from_str::<Quality>(&text).unwrap(), quality);
+    }
+}

@@ -1,0 +1,36 @@
+//! A shorter form of `cargo bench --bench drift_sim`: false alarms of simulated time, and runs to the alarm.
+
+#[path = "../bench/drift_sim/years.rs"]
+mod years;
+
+use years::{ALARM_LIMIT, BASELINE, FACTORS, Null, SLOW_FACTORS, YEAR, at_rate, delays, quiet_time};
+
+#[test]
+fn a_model_that_does_not_change_raises_no_alarm_in_a_month_of_any_noise() {
+    for null in Null::ALL {
+        let alarms = quiet_time(null, YEAR / 12, 1000);
+        assert_eq!(alarms.fast[1], 0, "{}, tolerance × {}", null.name(), FACTORS[1]);
+        assert_eq!(alarms.slow[1], 0, "{}, tolerance × {}", null.name(), SLOW_FACTORS[1]);
+    }
+}
+
+#[test]
+fn runs_that_exceed_at_their_usual_rate_raise_no_alarm() {
+    let times = 30;
+    let alarms: u32 =
+        [0.02, 0.2].into_iter().map(|rate| (0..times).map(|at| at_rate(rate, 3000, at)).sum::<u32>()).sum();
+    let years = 2.0 * f64::from(times as u32) * 3000.0 / YEAR as f64;
+    assert!(f64::from(alarms) <= (ALARM_LIMIT * years).ceil(), "{alarms} in {years} years");
+}
+
+#[test]
+fn a_full_change_takes_four_runs_after_a_baseline_and_a_fault_of_a_fifth_of_the_runs_sixty() {
+    let (full, said) = delays(0, 1.0, 1);
+    assert_eq!((full[0], said), (4, Some(4)), "after {BASELINE} runs");
+    let (fifth, said) = delays(0, 0.2, 200);
+    assert!(
+        fifth[100] <= 60 && said.is_some_and(|runs| (40..=60).contains(&runs)),
+        "{} {said:?}",
+        fifth[100]
+    );
+}
