@@ -1,8 +1,11 @@
 //! What this process itself takes of the machine, read from `/proc/self`, and what it may take.
 
+use std::fs::File;
+use std::os::fd::RawFd;
 use std::path::Path;
 
 use procfs::process::{LimitValue, Process};
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// One reading. `None`: cannot be read here, or there is no limit.
@@ -68,6 +71,22 @@ pub fn raise_open_files() {
     }
 }
 
+/// Has the system make the table of open files as large as a busy tap needs it. It grows by doubling, and while
+/// several threads share it each step makes the thread that opens a file wait for all processors, for tens of
+/// milliseconds: long for the streams of a tap. To be called before there are threads; what is made stays.
+pub fn make_room_for_files() {
+    let room = most_open_files().map_or(FILES, |most| most.min(FILES));
+    // A file that stands so high, for a moment.
+    let high = RawFd::try_from(room.saturating_sub(1)).unwrap_or_default();
+    if let Err(error) = File::open("/proc/self").and_then(|file| Ok(fcntl_dupfd_cloexec(file, high)?)) {
+        tracing::debug!(%error, "the table of open files grows as it is needed");
+    }
+}
+
+/// Some eight thousand streams through taps, two sockets for each. The table takes 8 bytes for each, of the kernel's
+/// memory.
+const FILES: u64 = 16_384;
+
 fn limit(value: LimitValue) -> Option<u64> {
     match value {
         LimitValue::Value(value) => Some(value),
@@ -107,6 +126,14 @@ mod tests {
     fn the_limit_of_open_files_is_raised_as_far_as_it_may_be() {
         raise_open_files();
         assert_eq!(ProcessStats::read().max_fds, most_open_files());
+    }
+
+    #[test]
+    fn the_table_of_open_files_has_room_before_it_is_needed() {
+        raise_open_files();
+        make_room_for_files();
+        let room = Process::myself().unwrap().status().unwrap().fdsize;
+        assert!(u64::from(room) >= most_open_files().unwrap_or(FILES).min(FILES), "{room}");
     }
 
     #[test]

@@ -81,6 +81,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let (config, web) = configs::load(&args.files, "start")?;
     log::init(&args.log_level, args.log_format)?;
     usage::raise_open_files();
+    usage::make_room_for_files();
     let options = Options {
         demo: args.demo,
         config_file: args.files.config.clone(),
