@@ -46,7 +46,11 @@ impl Live {
 
     /// A generation ended.
     pub fn end(&self, generation: Generation) {
-        let now = Instant::now();
+        self.end_at(Instant::now(), generation);
+    }
+
+    /// A generation ended then.
+    pub fn end_at(&self, now: Instant, generation: Generation) {
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         if ended.len() < MAX_WAITING {
             ended.push((now, generation));
@@ -76,7 +80,12 @@ impl Live {
 
     /// What ended since it was taken last, and when.
     pub(super) fn take(&self) -> Vec<(Instant, Generation)> {
-        std::mem::take(&mut self.ended.lock().unwrap_or_else(PoisonError::into_inner))
+        self.swap(Vec::new())
+    }
+
+    /// The same; what ends from now on is written into `room`, which is empty.
+    pub(super) fn swap(&self, room: Vec<(Instant, Generation)>) -> Vec<(Instant, Generation)> {
+        std::mem::replace(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner), room)
     }
 
     /// What ended, for tests of who writes here.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::metrics::{Counted, Whose};
-use crate::sample::{Refusal, Source};
+use crate::sample::{Generation, Refusal, Source};
 use crate::view::{LogTailView, TapView};
 
 mod awake;
@@ -72,6 +72,9 @@ struct Watched {
     live: Arc<Live>,
     refused: [u64; Refusal::ALL.len()],
     lost: u64,
+    /// Empty, with the room of what ended between the last two looks: under load it is needed again at once, and
+    /// memory that the system gives anew costs as much as counting.
+    room: Vec<(Instant, Generation)>,
 }
 
 impl Traffic {

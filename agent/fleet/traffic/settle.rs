@@ -6,12 +6,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::window::Past;
-use super::{Inventory, MAX_SLOS, OTHER, Traffic, World, refine};
+use super::{Inventory, MAX_SLOS, OTHER, Traffic, Watched, World, refine};
 use crate::metrics::Whose;
 use crate::sample::{End, Generation, Refusal, Source};
 
 /// Clients of a target that are counted apart. A config names a few; reloads may name others.
 const MAX_CLIENTS: usize = 100;
+
+/// From so many ends between two looks on, the room that they took is kept for the next: below, it is no more than
+/// a page or two.
+const ROOM: usize = 16;
 
 /// What a target's inventory says of one model, to one generation.
 #[derive(Debug, Clone)]
@@ -39,7 +43,7 @@ impl Traffic {
         let shown = self.shown();
         let (mut ended, mut others) = (Vec::new(), Vec::new());
         for (source, watched) in &mut self.live {
-            ended.extend(watched.live.take().into_iter().map(|(when, one)| (*source, when, one)));
+            ended.push((*source, watched.take()));
             others.extend(watched.live.take_others());
             let traffic = &world.counted.traffic;
             let lost = watched.live.lost();
@@ -58,8 +62,14 @@ impl Traffic {
                 self.pace.mark(world.now, watched.live.pieces());
             }
         }
-        for (source, when, one) in ended {
-            self.count(target, source, when, one, models, world);
+        for (source, mut ended) in ended {
+            let many = ended.len();
+            for (when, one) in ended.drain(..) {
+                self.count(target, source, when, one, models, world);
+            }
+            if let Some(watched) = self.live.get_mut(&source) {
+                watched.give_back(ended, many);
+            }
         }
         for (client, requests) in others {
             world.counted.traffic.count_client(target, self.client(&client), requests);
@@ -121,6 +131,19 @@ impl Traffic {
     }
 }
 
+impl Watched {
+    /// What ended since it was taken last.
+    fn take(&mut self) -> Vec<(Instant, Generation)> {
+        self.live.swap(std::mem::take(&mut self.room))
+    }
+
+    /// What was taken, once it is counted: so `many` there were. A burst leaves nothing behind, nor do single
+    /// requests.
+    fn give_back(&mut self, emptied: Vec<(Instant, Generation)>, many: usize) {
+        self.room = if many >= ROOM && many >= emptied.capacity() / 4 { emptied } else { Vec::new() };
+    }
+}
+
 /// Whether a model did anything for this request: then it was in memory when it ended.
 pub(in crate::fleet) fn was_answered(one: &Generation) -> bool {
     one.end == End::Complete || one.time_to_first_token.is_some()
@@ -129,4 +152,28 @@ pub(in crate::fleet) fn was_answered(one: &Generation) -> bool {
 /// When a generation began.
 pub(in crate::fleet) fn began(one: &Generation, ended: Instant) -> Instant {
     ended.checked_sub(one.duration.min(Duration::from_secs(86_400))).unwrap_or(ended)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::Dialect;
+
+    #[test]
+    fn the_room_of_what_ended_is_used_again_under_load_and_given_up_after_it() {
+        let mut watched = Watched::default();
+        let mut held = Vec::new();
+        for many in [1000, 1000, 1000, 1000, 3, 3, 3, 0, 0] {
+            for _ in 0..many {
+                watched.live.end(Generation::new(Dialect::OpenaiChat, End::Complete, Duration::ZERO));
+            }
+            let mut ended = watched.take();
+            assert_eq!(ended.len(), many);
+            held.push(ended.capacity() >= 1000);
+            ended.clear();
+            watched.give_back(ended, many);
+        }
+        assert_eq!(held, [true, true, true, true, true, true, false, false, false]);
+        assert_eq!(watched.room.capacity(), 0);
+    }
 }
