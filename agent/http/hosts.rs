@@ -58,10 +58,27 @@ pub fn machine_name() -> Option<String> {
 
 /// The host of `host`, `host:port` or `[address]:port`. `None`: it is none of these.
 fn host_of(header: &str) -> Option<&str> {
+    usual_host_of(header).or_else(|| any_host_of(header))
+}
+
+fn any_host_of(header: &str) -> Option<&str> {
     let authority: Authority = header.parse().ok()?;
     let host = authority.host();
     // `user@host` is no Host header.
     header.starts_with(host).then(|| &header[..host.len()])
+}
+
+/// The same of nearly every header, at a tenth of the cost: letters, digits, dots and dashes, maybe a port.
+fn usual_host_of(header: &str) -> Option<&str> {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    let length = header.bytes().take_while(plain).count();
+    let (host, rest) = header.split_at_checked(length)?;
+    let port = || {
+        rest.strip_prefix(':').is_some_and(|port| {
+            !port.is_empty() && port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    };
+    (!host.is_empty() && (rest.is_empty() || port())).then_some(host)
 }
 
 /// As names are compared: without case, without the dot that ends a full name.
@@ -71,7 +88,17 @@ fn plain(host: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn the_quick_way_to_a_host_finds_the_same(header in "[a-zA-Z0-9.:@/_ \\[\\]%é-]{0,12}|[a-z.]{1,9}:[0-9]{0,7}") {
+            let quick = usual_host_of(&header);
+            prop_assert!(quick.is_none() || quick == any_host_of(&header), "{header:?}");
+        }
+    }
 
     #[test]
     fn names_that_only_this_machine_can_have_are_let_in_and_others_are_not() {
