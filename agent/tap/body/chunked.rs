@@ -71,7 +71,17 @@ impl Chunked {
                     at += own;
                     if self.left == 0 {
                         self.state = State::DataCr;
+                        // What nearly always follows is taken at once: here, and the whole line of a size below.
+                        if bytes[at..].starts_with(b"\r\n") {
+                            self.state = State::Size(0);
+                            at += 2;
+                        }
                     }
+                }
+                State::Size(0) if let Some((size, length)) = plain_size(&bytes[at..]) => {
+                    (self.left, self.line) = (size, 0);
+                    self.state = if size == 0 { State::LineStart } else { State::Data };
+                    at += length;
                 }
                 _ => {
                     self.state = self.step(bytes[at])?;
@@ -121,6 +131,21 @@ impl Chunked {
         self.line += 1;
         if self.line > most { Err(BadFraming) } else { Ok(()) }
     }
+}
+
+/// A size alone on its line, and how long the line is, if it is whole and no longer than usual.
+fn plain_size(bytes: &[u8]) -> Option<(u64, usize)> {
+    const USUAL: usize = 8;
+    let mut size = 0;
+    for (at, byte) in bytes.iter().take(USUAL).enumerate() {
+        match byte {
+            b'0'..=b'9' => size = size << 4 | u64::from(byte - b'0'),
+            b'a'..=b'f' => size = size << 4 | u64::from(byte - b'a' + 10),
+            b'\r' if at > 0 => return (bytes.get(at + 1) == Some(&b'\n')).then_some((size, at + 2)),
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// What a line may hold: all but control characters, and tabs.
