@@ -1,7 +1,6 @@
 //! The head of an answer: where its body ends, and how it goes on to the client.
 
 use std::mem::MaybeUninit;
-use std::ops::Range;
 
 use httparse::{Header, Status};
 
@@ -36,7 +35,7 @@ pub(super) enum Kind {
 
 /// The head of an answer.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Answer<'a> {
     /// As it goes to the client.
     pub(super) head: Vec<u8>,
     /// The status.
@@ -49,25 +48,15 @@ pub(super) struct Answer {
     pub(super) keep_upstream: bool,
     /// We go on with the client's.
     pub(super) keep_client: bool,
-    content_type: Option<Range<usize>>,
-    content_encoding: Option<Range<usize>>,
-}
-
-impl Answer {
     /// `Content-Type`, as it came.
-    pub(super) fn content_type(&self) -> Option<&[u8]> {
-        self.content_type.clone().map(|at| &self.head[at])
-    }
-
+    pub(super) content_type: Option<&'a [u8]>,
     /// `Content-Encoding`, as it came.
-    pub(super) fn content_encoding(&self) -> Option<&[u8]> {
-        self.content_encoding.clone().map(|at| &self.head[at])
-    }
+    pub(super) content_encoding: Option<&'a [u8]>,
 }
 
 /// The head at the beginning of `bytes`, and how long it is. `None`: it is not whole yet. An error says what is
 /// wrong with it.
-pub(super) fn read(bytes: &[u8], asked: Asked) -> Result<Option<(Answer, usize)>, String> {
+pub(super) fn read(bytes: &[u8], asked: Asked) -> Result<Option<(Answer<'_>, usize)>, String> {
     let mut room = [MaybeUninit::uninit(); MAX_HEADERS];
     let mut parsed = httparse::Response::new(&mut []);
     let status =
@@ -78,7 +67,7 @@ pub(super) fn read(bytes: &[u8], asked: Asked) -> Result<Option<(Answer, usize)>
         Err(error) => return Err(format!("the head of its answer is malformed: {error}")),
     };
     let (status, old) = (parsed.code.unwrap_or_default(), parsed.version == Some(0));
-    let headers: &[Header<'_>] = parsed.headers;
+    let headers = &*parsed.headers;
     let kind = match status {
         101 if asked.upgrade => Kind::Switch,
         101 => return Err("it switches to a protocol that nobody asked for".into()),
@@ -106,10 +95,11 @@ pub(super) fn read(bytes: &[u8], asked: Asked) -> Result<Option<(Answer, usize)>
     Ok(Some((answer, used)))
 }
 
-impl Answer {
+impl<'a> Answer<'a> {
     /// Line by line as it came, but for the headers of one connection. A server of HTTP/1.0 is spoken for by us,
     /// who speak 1.1 to a client that does.
-    fn write(&mut self, bytes: &[u8], headers: &[Header<'_>], hops: &Hops<'_>, asked: Asked, old: bool) {
+    fn write(&mut self, bytes: &[u8], headers: &[Header<'a>], hops: &Hops<'_>, asked: Asked, old: bool) {
+        // With room for what came of the body, which is put behind it.
         let mut head = Vec::with_capacity(bytes.len().min(4096) + 64);
         let start = bytes.iter().position(|byte| *byte != b'\r' && *byte != b'\n').unwrap_or_default();
         let line = bytes[start..].split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
@@ -124,11 +114,11 @@ impl Answer {
             if header.name.eq_ignore_ascii_case("upgrade") && !upgrade || hops.holds(header) {
                 continue;
             }
-            let value = push_header(&mut head, bytes, header);
+            push_header(&mut head, bytes, header);
             if header.name.eq_ignore_ascii_case("content-type") {
-                self.content_type = Some(value);
+                self.content_type = Some(header.value);
             } else if header.name.eq_ignore_ascii_case("content-encoding") {
-                self.content_encoding = Some(value);
+                self.content_encoding = Some(header.value);
             }
         }
         match self.kind {
@@ -157,16 +147,16 @@ mod tests {
 
     const ASKED: Asked = Asked { head_only: false, old: false, keep: true, upgrade: false, continues: false };
 
-    fn whole(text: &str, asked: Asked) -> Answer {
+    fn whole(text: &str, asked: Asked) -> Answer<'_> {
         for at in 0..text.len() {
             assert!(read(&text.as_bytes()[..at], asked).unwrap().is_none(), "whole at {at}");
         }
-        let (answer, used) = read(format!("{text}body").as_bytes(), asked).unwrap().unwrap();
-        assert_eq!(used, text.len());
-        answer
+        let more = format!("{text}body");
+        assert_eq!(read(more.as_bytes(), asked).unwrap().unwrap().1, text.len());
+        read(text.as_bytes(), asked).unwrap().unwrap().0
     }
 
-    fn head(answer: &Answer) -> &str {
+    fn head<'a>(answer: &'a Answer<'_>) -> &'a str {
         std::str::from_utf8(&answer.head).unwrap()
     }
 
@@ -182,7 +172,7 @@ mod tests {
             "HTTP/1.1 200 Fine, really\r\ncontent-TYPE:text/event-stream\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\
              Set-Cookie:  a\r\nSet-Cookie: b\r\n\r\n"
         );
-        assert_eq!(answer.content_type(), Some(&b"text/event-stream"[..]));
+        assert_eq!(answer.content_type, Some(&b"text/event-stream"[..]));
         assert_eq!((answer.body, answer.keep_upstream, answer.keep_client), (Body::chunked(), true, true));
     }
 

@@ -44,6 +44,8 @@ pub(super) struct Client {
     /// What was read and is of no request yet, or of the body of the one that begins.
     pub(super) inbox: Vec<u8>,
     pub(super) alarm: Alarm,
+    /// It waits for its next request since then.
+    pub(super) since: Instant,
 }
 
 /// What becomes of a connection after a request.
@@ -61,7 +63,7 @@ pub(super) enum After {
 
 /// What came on a connection.
 enum Heard {
-    Request(Box<Request>, Arc<Site>, Instant),
+    Request(Request, Arc<Site>, Instant),
     Refused(Refused, Manner),
     /// Nothing more is to come.
     Gone,
@@ -70,12 +72,14 @@ enum Heard {
 /// Serves one connection to its end; `open` is its place among the others.
 pub(super) async fn serve(tap: Arc<Tap>, stream: TcpStream, peer: IpAddr, open: Connected) {
     let _open = open;
-    let mut client = Client { stream, peer, inbox: Vec::new(), alarm: Alarm::default() };
+    let mut client =
+        Client { stream, peer, inbox: Vec::new(), alarm: Alarm::default(), since: Instant::now() };
+    let mut stopped = pin!(tap.stop.cancelled());
     loop {
-        let after = match client.hear(&tap).await {
+        let after = match client.hear(&tap, stopped.as_mut()).await {
             Heard::Gone => return,
             Heard::Request(request, site, read_at) => {
-                exchange::run(&mut client, &tap, &site, *request, read_at).await
+                exchange::run(&mut client, &tap, &site, request, read_at).await
             }
             Heard::Refused(refused, manner) => {
                 tap.site().plan.live.refuse(refused.reason);
@@ -147,10 +151,9 @@ impl Client {
     }
 
     /// The next request, or why there is none.
-    async fn hear(&mut self, tap: &Tap) -> Heard {
-        let mut stopped = pin!(tap.stop.cancelled());
-        let (mut looked, mut since) = (0, Instant::now());
-        poll_fn(|cx| match self.poll_hear(cx, tap, &mut looked, &mut since) {
+    async fn hear(&mut self, tap: &Tap, mut stopped: Pin<&mut impl Future<Output = ()>>) -> Heard {
+        let (mut looked, mut now) = (0, Some(self.since));
+        poll_fn(|cx| match self.poll_hear(cx, tap, &mut looked, now.take()) {
             Poll::Pending if self.inbox.is_empty() && stopped.as_mut().poll(cx).is_ready() => {
                 Poll::Ready(Heard::Gone)
             }
@@ -159,19 +162,23 @@ impl Client {
         .await
     }
 
-    /// `looked`: how much of the inbox was looked at before; `since`: when the waiting began.
+    /// `looked`: how much of the inbox was looked at before; `now`: if that is known.
     fn poll_hear(
         &mut self,
         cx: &mut Context<'_>,
         tap: &Tap,
         looked: &mut usize,
-        since: &mut Instant,
+        mut now: Option<Instant>,
     ) -> Poll<Heard> {
         loop {
-            if self.inbox.len() > *looked
-                && let Some(heard) = self.look(tap, *looked)
-            {
-                return Poll::Ready(heard);
+            if self.inbox.len() > *looked {
+                let now = *now.get_or_insert_with(Instant::now);
+                if *looked == 0 {
+                    self.since = now;
+                }
+                if let Some(heard) = self.look(tap, *looked, now) {
+                    return Poll::Ready(heard);
+                }
             }
             *looked = self.inbox.len();
             let inbox = &mut self.inbox;
@@ -183,18 +190,17 @@ impl Client {
                 _ => false,
             });
             match read {
-                Poll::Ready(true) if *looked == 0 => *since = Instant::now(),
-                Poll::Ready(true) => {}
+                Poll::Ready(true) => now = None,
                 Poll::Ready(false) => return Poll::Ready(Heard::Gone),
-                Poll::Pending => return self.poll_late(cx, *since),
+                Poll::Pending => return self.poll_late(cx, now.unwrap_or_else(Instant::now)),
             }
         }
     }
 
-    fn poll_late(&mut self, cx: &mut Context<'_>, since: Instant) -> Poll<Heard> {
+    fn poll_late(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Heard> {
         let idle = self.inbox.is_empty();
-        let deadline = since + if idle { KEPT } else { HEAD };
-        if !self.alarm.rings(cx, Instant::now(), deadline) {
+        let deadline = self.since + if idle { KEPT } else { HEAD };
+        if !self.alarm.rings(cx, now, deadline) {
             return Poll::Pending;
         }
         if idle {
@@ -205,8 +211,7 @@ impl Client {
     }
 
     /// The request in the inbox, once its head is whole.
-    fn look(&mut self, tap: &Tap, looked: usize) -> Option<Heard> {
-        let now = Instant::now();
+    fn look(&mut self, tap: &Tap, looked: usize, now: Instant) -> Option<Heard> {
         let site = tap.site();
         let most = site.plan.limits.head_bytes;
         if looked == 0 || may_end(&self.inbox, looked) {
@@ -214,7 +219,7 @@ impl Client {
                 Ok(Some((request, used))) if used <= most => {
                     self.inbox.drain(..used);
                     self.let_go();
-                    return Some(Heard::Request(Box::new(request), site, now));
+                    return Some(Heard::Request(request, site, now));
                 }
                 Ok(None) if self.inbox.len() <= most => {}
                 Ok(_) => return Some(self.refused(Refused::head_too_large(most))),

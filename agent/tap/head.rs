@@ -1,7 +1,5 @@
 //! What the heads of requests and answers have in common.
 
-use std::ops::Range;
-
 use httparse::Header;
 
 use super::body::Body;
@@ -103,14 +101,12 @@ fn number(value: &[u8]) -> Option<u64> {
     digits.then(|| value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
 }
 
-/// Writes a header line as it came, its end apart; where its value stands now.
-pub(super) fn push_header(head: &mut Vec<u8>, bytes: &[u8], header: &Header<'_>) -> Range<usize> {
+/// Writes a header line as it came, its end apart.
+pub(super) fn push_header(head: &mut Vec<u8>, bytes: &[u8], header: &Header<'_>) {
     let start = header.name.as_ptr() as usize - bytes.as_ptr() as usize;
     let end = header.value.as_ptr() as usize + header.value.len() - bytes.as_ptr() as usize;
     head.extend_from_slice(&bytes[start..end]);
-    let value = head.len() - header.value.len()..head.len();
     head.extend_from_slice(b"\r\n");
-    value
 }
 
 /// Writes a header line of our own.

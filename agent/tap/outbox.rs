@@ -17,6 +17,11 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
+    /// These wait; there may be room for more behind them.
+    pub(super) fn of(bytes: Vec<u8>) -> Outbox {
+        Outbox { bytes, ..Outbox::default() }
+    }
+
     /// Nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.at == self.bytes.len()
@@ -25,6 +30,15 @@ impl Outbox {
     /// More to write, behind the rest.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The same, of bytes that nobody else needs.
+    pub(super) fn put(&mut self, bytes: Vec<u8>) {
+        if self.bytes.is_empty() {
+            self.bytes = bytes;
+        } else {
+            self.push(&bytes);
+        }
     }
 
     /// All that was pushed, written or not, as far as it is kept.

@@ -67,7 +67,7 @@ pub(super) fn read(bytes: &[u8], site: &Site, peer: IpAddr) -> Result<Option<(Re
         upgrade,
         continues: value("expect").is_some(),
     };
-    let path = target.split('?').next().unwrap_or_default();
+    let path = &target[..memchr::memchr(b'?', target.as_bytes()).unwrap_or(target.len())];
     let request = Request {
         head: onward(bytes, method, target, headers, &hops, asked, &Onward { site, peer }),
         body,
@@ -110,6 +110,7 @@ fn onward(
     to: &Onward<'_>,
 ) -> Vec<u8> {
     let (upstream, forwarded) = (&to.site.upstream, to.site.plan.limits.forwarded);
+    // With room for what came of the body, which is put behind it.
     let mut head = Vec::with_capacity(bytes.len() + 128);
     let base = if target.starts_with('/') { upstream.base_path() } else { "" };
     for part in [method, " ", base, target, if asked.old { " HTTP/1.0\r\n" } else { " HTTP/1.1\r\n" }] {

@@ -110,9 +110,9 @@ impl Watch {
     }
 
     /// The end. What comes after it is not told.
-    pub(super) fn end(&mut self, close: Close) {
-        if let Some(measured) = self.0.take() {
-            (*measured).end(close, Instant::now());
+    pub(super) fn end(&mut self, close: Close, now: Instant) {
+        if let Some(mut measured) = self.0.take() {
+            measured.end(close, now);
         }
     }
 
@@ -131,19 +131,23 @@ impl Watch {
 impl Drop for Watch {
     /// Nobody told the end: the agent itself cut the request.
     fn drop(&mut self) {
-        self.end(Close::Broken(Failure::AgentStopped));
+        if self.0.is_some() {
+            self.end(Close::Broken(Failure::AgentStopped), Instant::now());
+        }
     }
 }
 
 impl Measured {
-    fn end(mut self, close: Close, now: Instant) {
-        let meter = self.meter.take();
-        let told = meter.and_then(|meter| guarded(|| meter.finish(close, now.into_std())));
+    fn end(&mut self, close: Close, now: Instant) {
+        let told = self.meter.as_mut().and_then(|meter| guarded(|| meter.finish(close, now.into_std())));
+        if let Some(broken) = self.meter.take_if(|_| told.is_none()) {
+            guarded(move || drop(broken));
+        }
         let mut generation = told.unwrap_or_else(|| self.unmeasured(close, now));
         generation.trace_id = self.trace_id.take();
         generation.client = self.client.take();
         generation.added = self.sent.map(|_| self.added);
-        self.live.end(generation);
+        self.live.end_at(now, generation);
     }
 
     /// What is known of a request whose meter broke: how the connection ended.

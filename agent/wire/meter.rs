@@ -126,22 +126,23 @@ impl Meter {
         Progress { pieces, first: self.pace.pieces(pieces, visible, now) }
     }
 
-    /// The end, and what came of it all.
-    pub fn finish(self, close: Close, now: Instant) -> Generation {
+    /// The end, and what came of it all. Nothing is shown after it.
+    pub fn finish(&mut self, close: Close, now: Instant) -> Generation {
         let ending = self.ending();
         let (end, complete) = (ending.end(close), ending.is_complete(close));
         let streamed = self.is_stream();
         let pieces = if streamed { self.pace.count() } else { 0 };
         // An error comes in one piece, also to who asked for a stream.
         let by_request = self.status.is_none() || matches!(end, End::Failed(_));
-        let asked = self.request.asked();
+        let asked_stream = self.asked_stream();
+        let limit = self.request.asked().limit;
         let tokens = tally::tokens(&self.answer, pieces, complete);
         let (first, first_answer) = self.sent.map_or((None, None), |sent| self.pace.to_first(sent));
         Generation {
-            streamed: Some(streamed || (by_request && self.asked_stream())),
+            streamed: Some(streamed || (by_request && asked_stream)),
             finish: self.answer.finish,
             status: self.status,
-            truncated: tally::truncation(&self.answer, &tokens, asked.limit),
+            truncated: tally::truncation(&self.answer, &tokens, limit),
             time_to_first_token: first,
             time_to_first_answer: first_answer,
             time_per_output_token: self.pace.per_token(tokens.output),
@@ -150,7 +151,7 @@ impl Meter {
             tokens,
             told: tally::times(&self.answer),
             fault: self.fault,
-            model: asked.model.clone().or_else(|| self.answer.model.as_deref().map(str::to_owned)),
+            model: self.request.take_model().or_else(|| self.answer.model.take().map(String::from)),
             ..Generation::new(self.dialect, end, self.since_sent(now))
         }
     }
@@ -244,14 +245,17 @@ impl Meter {
 fn form(content_type: Option<&[u8]>, asked_stream: bool) -> Form {
     let whole = content_type.unwrap_or_default();
     let end = memchr::memchr(b';', whole).unwrap_or(whole.len());
-    match whole[..end].trim_ascii().to_ascii_lowercase().as_slice() {
-        b"text/event-stream" => Form::Events,
-        b"application/x-ndjson"
-        | b"application/ndjson"
-        | b"application/jsonl"
-        | b"application/stream+json" => Form::Lines,
+    let told = whole[..end].trim_ascii();
+    let is = |name: &&[u8]| told.eq_ignore_ascii_case(name);
+    match () {
         // Some servers call their streams so, too.
-        b"application/json" => Form::Unknown { lines: false },
-        _ => Form::Unknown { lines: asked_stream },
+        () if is(&&b"application/json"[..]) => Form::Unknown { lines: false },
+        () if is(&&b"text/event-stream"[..]) => Form::Events,
+        () if LINES.iter().any(is) => Form::Lines,
+        () => Form::Unknown { lines: asked_stream },
     }
 }
+
+/// What streams of lines are called.
+const LINES: [&[u8]; 4] =
+    [b"application/x-ndjson", b"application/ndjson", b"application/jsonl", b"application/stream+json"];

@@ -11,35 +11,37 @@ pub fn dialect_of(method: &str, path: &str) -> Option<Dialect> {
     if method != "POST" {
         return None;
     }
-    let end = path.find(['?', '#']).unwrap_or(path.len());
-    let mut parts = path[..end].rsplit('/').filter(|part| !part.is_empty());
+    // As bytes, since it is done for every request.
+    let path = path.as_bytes();
+    let end = memchr::memchr2(b'?', b'#', path).unwrap_or(path.len());
+    let mut parts = path[..end].rsplit(|byte| *byte == b'/').filter(|part| !part.is_empty());
     let last = parts.next()?;
     let (before, earlier) = (parts.next(), parts.next());
     match (before, last) {
-        (Some("chat"), "completions") => Some(Dialect::OpenaiChat),
-        (Some("v1"), "chat") if earlier == Some("api") => Some(Dialect::LmStudioChat),
-        (Some("api"), "generate") => Some(Dialect::OllamaGenerate),
-        (Some("api"), "chat") => Some(Dialect::OllamaChat),
-        (Some("api"), "embed" | "embeddings") => Some(Dialect::OllamaEmbed),
-        (Some("v1" | "v0"), "completions") => Some(Dialect::OpenaiCompletions),
-        (Some("v1" | "v0"), "embeddings") => Some(Dialect::OpenaiEmbeddings),
-        (Some("v1"), "responses") => Some(Dialect::OpenaiResponses),
-        (Some("v1"), "messages") => Some(Dialect::AnthropicMessages),
-        (_, "completion") => Some(Dialect::LlamaCppCompletion),
-        (_, "infill") => Some(Dialect::LlamaCppInfill),
-        (_, "embedding") => Some(Dialect::LlamaCppEmbedding),
+        (Some(b"chat"), b"completions") => Some(Dialect::OpenaiChat),
+        (Some(b"v1"), b"chat") if earlier == Some(b"api") => Some(Dialect::LmStudioChat),
+        (Some(b"api"), b"generate") => Some(Dialect::OllamaGenerate),
+        (Some(b"api"), b"chat") => Some(Dialect::OllamaChat),
+        (Some(b"api"), b"embed" | b"embeddings") => Some(Dialect::OllamaEmbed),
+        (Some(b"v1" | b"v0"), b"completions") => Some(Dialect::OpenaiCompletions),
+        (Some(b"v1" | b"v0"), b"embeddings") => Some(Dialect::OpenaiEmbeddings),
+        (Some(b"v1"), b"responses") => Some(Dialect::OpenaiResponses),
+        (Some(b"v1"), b"messages") => Some(Dialect::AnthropicMessages),
+        (_, b"completion") => Some(Dialect::LlamaCppCompletion),
+        (_, b"infill") => Some(Dialect::LlamaCppInfill),
+        (_, b"embedding") => Some(Dialect::LlamaCppEmbedding),
         // Without a version they are llama.cpp's own, at its root or behind llama-swap.
         (None, last) => bare(last),
-        (Some(_), last) if earlier == Some("upstream") => bare(last),
+        (Some(_), last) if earlier == Some(b"upstream") => bare(last),
         _ => None,
     }
 }
 
-fn bare(last: &str) -> Option<Dialect> {
+fn bare(last: &[u8]) -> Option<Dialect> {
     match last {
-        "completions" => Some(Dialect::LlamaCppCompletion),
-        "embeddings" => Some(Dialect::LlamaCppEmbedding),
-        "responses" => Some(Dialect::OpenaiResponses),
+        b"completions" => Some(Dialect::LlamaCppCompletion),
+        b"embeddings" => Some(Dialect::LlamaCppEmbedding),
+        b"responses" => Some(Dialect::OpenaiResponses),
         _ => None,
     }
 }

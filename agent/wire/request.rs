@@ -35,6 +35,11 @@ impl Request {
         self.odd = self.odd || self.json.feed(bytes, &mut self.asked).is_err();
     }
 
+    /// The model that was asked for, once.
+    pub(super) fn take_model(&mut self) -> Option<String> {
+        self.asked.model.take()
+    }
+
     /// What was asked, as far as it came.
     pub(super) fn asked(&self) -> &Asked {
         &self.asked

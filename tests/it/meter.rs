@@ -54,7 +54,7 @@ impl Bench {
         self.meter.body(bytes, at)
     }
 
-    pub fn finish(self, millis: u64, close: Close) -> Generation {
+    pub fn finish(mut self, millis: u64, close: Close) -> Generation {
         let at = self.at(millis);
         self.meter.finish(close, at)
     }

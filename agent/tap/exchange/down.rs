@@ -51,6 +51,8 @@ pub(super) struct To<'a> {
     pub(super) stopping: bool,
     /// The request is not wholly read.
     pub(super) unread: bool,
+    /// What came was written then, where that is known.
+    pub(super) wrote: Option<Instant>,
 }
 
 impl Down {
@@ -169,6 +171,7 @@ impl Down {
             .map_err(|_| Break::ClientGone)?;
         if to.watch.is_on() {
             let now = Instant::now();
+            to.wrote = Some(now);
             let here = came.map_or(Duration::ZERO, |came| now.saturating_duration_since(came));
             show(before, &bytes[..own], to.watch, now, here);
         }
@@ -207,6 +210,7 @@ impl Exchange<'_> {
             head_bytes: self.site.plan.limits.head_bytes,
             stopping: self.stop.is_cancelled(),
             unread: !self.up.is_over(),
+            wrote: None,
         };
         let down = &mut self.down;
         let read = scratch::poll_read(&mut self.upstream, cx, |read, cx| match read {
@@ -216,7 +220,7 @@ impl Exchange<'_> {
         match read {
             Poll::Pending => Ok(false),
             Poll::Ready(taken) => {
-                self.moved = Instant::now();
+                self.moved = to.wrote.unwrap_or_else(Instant::now);
                 taken?;
                 self.up.is_answered();
                 self.tell_end();
@@ -230,7 +234,7 @@ impl Exchange<'_> {
             if self.down.open_ended {
                 set_socket_linger(&self.client.stream, None).ok();
             }
-            self.watch.end(Close::Whole);
+            self.watch.end(Close::Whole, self.moved);
         }
     }
 }

@@ -31,7 +31,7 @@ impl Down {
             } else {
                 None
             };
-            let Some((answer, used)) = found else {
+            let Some((mut answer, used)) = found else {
                 if rest.len() > to.head_bytes {
                     let text = format!(
                         "the head of the server's answer is larger than {} bytes (max_header)",
@@ -44,7 +44,7 @@ impl Down {
             };
             // HTTP/1.0 has no interim answers: a client of it would take one for the answer.
             if answer.kind != Kind::Interim || !self.asked.old {
-                self.out.push(&answer.head);
+                self.out.put(std::mem::take(&mut answer.head));
             }
             rest = &rest[used..];
             match answer.kind {
@@ -72,7 +72,7 @@ impl Down {
     /// The head of the answer itself, and what came of its body with it.
     fn begin(
         &mut self,
-        answer: &Answer,
+        answer: &Answer<'_>,
         rest: &[u8],
         came: Instant,
         to: &mut To<'_>,
@@ -94,11 +94,12 @@ impl Down {
             drop(to.client.stream.set_zero_linger());
         }
         let now = Instant::now();
+        to.wrote = Some(now);
         if to.watch.is_on() {
             let head = Head {
                 status: answer.status,
-                content_type: answer.content_type(),
-                content_encoding: answer.content_encoding(),
+                content_type: answer.content_type,
+                content_encoding: answer.content_encoding,
             };
             to.watch.head(head, came);
             show(answer.body, &rest[..own], to.watch, now, now.saturating_duration_since(came));

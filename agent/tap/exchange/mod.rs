@@ -78,7 +78,7 @@ pub(super) async fn run(
     client: &mut Client,
     tap: &Tap,
     site: &Arc<Site>,
-    request: Request,
+    mut request: Request,
     read_at: Instant,
 ) -> After {
     let live = &site.plan.live;
@@ -87,18 +87,22 @@ pub(super) async fn run(
         live.other(client);
     }
     let mut watch = Watch::new(request.dialect, live, request.client.clone(), request.trace_id.clone());
-    let mut up = match Up::new(&request, &mut client.inbox, site.plan.limits.body_bytes) {
+    let mut up = match Up::new(&mut request, &mut client.inbox, site.plan.limits.body_bytes) {
         Ok(up) => up,
         Err(refused) => return refuse(client, site, &mut watch, &refused, manner).await,
     };
     client.let_go();
-    watch.add(read_at.elapsed());
-    let pooled = tap.pool.take(&site.upstream);
+    let mut now = Instant::now();
+    watch.add(now.saturating_duration_since(read_at));
+    let pooled = tap.pool.take(&site.upstream, now);
     let mut reused = pooled.is_some();
     let upstream = match pooled {
         Some(stream) => stream,
         None => match connect(client, site).await {
-            Ok(stream) => stream,
+            Ok(stream) => {
+                now = Instant::now();
+                stream
+            }
             Err(why) => {
                 // What was asked for is of interest all the same.
                 up.show(&mut watch);
@@ -106,7 +110,6 @@ pub(super) async fn run(
             }
         },
     };
-    let now = Instant::now();
     let down = Down::new(request.asked);
     let mut exchange =
         Exchange { client, upstream, up, down, watch, site, stop: &tap.stop, moved: now, looked: now };
@@ -115,7 +118,7 @@ pub(super) async fn run(
         let end = poll_fn(|cx| exchange.poll(cx)).await;
         match end {
             Ok(()) if exchange.down.is_switched() => return exchange.tunnel().await,
-            Ok(()) => return exchange.finish(tap),
+            Ok(()) => return exchange.finish(tap, reused),
             Err(Break::Upstream(trouble)) if reused && exchange.may_retry(&trouble, request.idempotent) => {
                 reused = false;
                 exchange.upstream = match connect(exchange.client, site).await {
@@ -141,20 +144,30 @@ async fn connect(client: &mut Client, site: &Site) -> Result<Stream, Break> {
 
 impl Exchange<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Break>> {
-        let mut went = false;
+        // `settled`: nothing is to be done for the request until bytes come or go.
+        let (mut went, mut settled) = (false, false);
         loop {
+            // There is no answer to what was not asked.
+            if self.up.is_unsent() && self.poll_up(cx)? {
+                (went, settled) = (true, self.up.is_sent());
+            }
             let down = self.poll_down(cx)?;
             if self.is_over() {
                 return Poll::Ready(Ok(()));
+            }
+            went |= down;
+            if settled && !down {
+                break;
             }
             let up = self.poll_up(cx)?;
             if self.is_over() {
                 return Poll::Ready(Ok(()));
             }
-            if !down && !up {
+            went |= up;
+            settled = !up;
+            if settled && !down {
                 break;
             }
-            went = true;
         }
         let now = if went { self.moved.max(self.looked) } else { Instant::now() };
         self.poll_late(cx, now)
@@ -173,11 +186,12 @@ impl Exchange<'_> {
     }
 
     /// All went well.
-    fn finish(self, tap: &Tap) -> After {
-        let Exchange { client, upstream, up, down, site, .. } = self;
+    fn finish(self, tap: &Tap, reused: bool) -> After {
+        let Exchange { client, upstream, up, down, site, moved, .. } = self;
         if down.leaves_upstream_open() && up.is_sent() {
-            tap.pool.put(upstream, &site.upstream);
+            tap.pool.put(upstream, &site.upstream, moved, reused);
         }
+        client.since = moved;
         match () {
             () if down.keeps_client() => After::Next,
             () if client.inbox.is_empty() => After::Close,
@@ -186,7 +200,7 @@ impl Exchange<'_> {
     }
 
     async fn tunnel(mut self) -> After {
-        self.watch.end(Close::Whole);
+        self.watch.end(Close::Whole, Instant::now());
         let Exchange { client, mut upstream, up, down, site, .. } = self;
         let mut to_server = up.into_outbox();
         to_server.push(&std::mem::take(&mut client.inbox));
@@ -209,7 +223,7 @@ impl Exchange<'_> {
             }
             Break::Upstream(trouble) => (Close::Broken(trouble.failure), trouble.reset),
         };
-        watch.end(close);
+        watch.end(close, Instant::now());
         if !matches!(why, Break::ClientGone) {
             drop(timeout(FLUSH, poll_fn(|cx| down.poll_flush(client, cx))).await);
         }
@@ -226,12 +240,12 @@ impl Exchange<'_> {
 async fn give_up(client: &mut Client, site: &Site, watch: &mut Watch, why: Break, manner: Manner) -> After {
     match why {
         Break::ClientGone => {
-            watch.end(Close::ClientGone);
+            watch.end(Close::ClientGone, Instant::now());
             After::Close
         }
         Break::Refused(refused) => refuse(client, site, watch, &refused, manner).await,
         Break::Upstream(trouble) => {
-            watch.end(Close::Broken(trouble.failure));
+            watch.end(Close::Broken(trouble.failure), Instant::now());
             client.tell(&refusal::failure(trouble.failure, &trouble.text, manner)).await
         }
     }
@@ -245,7 +259,7 @@ async fn refuse(
     refused: &Refused,
     manner: Manner,
 ) -> After {
-    watch.end(Close::Broken(Failure::ClientError));
+    watch.end(Close::Broken(Failure::ClientError), Instant::now());
     site.plan.live.refuse(refused.reason);
     client.tell(&refused.answer(manner)).await
 }

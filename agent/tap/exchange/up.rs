@@ -36,11 +36,12 @@ pub(super) struct Up {
 
 impl Up {
     /// A request with what came of its body so far; the rest of the inbox is left there.
-    pub(super) fn new(request: &Request, inbox: &mut Vec<u8>, most: Option<u64>) -> Result<Up, Refused> {
+    pub(super) fn new(request: &mut Request, inbox: &mut Vec<u8>, most: Option<u64>) -> Result<Up, Refused> {
+        let head = std::mem::take(&mut request.head);
         let mut up = Up {
             body: request.body,
-            out: Outbox::default(),
-            unshown: Some((request.head.len(), request.body)),
+            unshown: Some((head.len(), request.body)),
+            out: Outbox::of(head),
             data: 0,
             most,
             sent: false,
@@ -48,7 +49,6 @@ impl Up {
             unflushed: false,
             began: None,
         };
-        up.out.push(&request.head);
         up.absorb(inbox, None)?;
         Ok(up)
     }
@@ -58,6 +58,11 @@ impl Up {
         self.out.rewind();
         self.out.hold(reused);
         (self.began, self.sent, self.deaf) = (Some(now), false, false);
+    }
+
+    /// Nothing of it was written yet.
+    pub(super) fn is_unsent(&self) -> bool {
+        self.began.is_some()
     }
 
     /// The server has it all.

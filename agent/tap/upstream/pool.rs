@@ -1,5 +1,6 @@
 //! Connections to the server that wait for the next request.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -15,6 +16,9 @@ use super::{Stream, Upstream};
 /// How long one is kept: less than the 5 s after which llama.cpp's and Python's servers close theirs, so that none
 /// is used at the moment at which it is closed.
 const IDLE: Duration = Duration::from_secs(4);
+
+/// For so long after an answer no server closes a connection that it has kept before.
+const SURE: Duration = Duration::from_secs(1);
 
 /// How many are kept; the server holds a descriptor for each, llama.cpp a thread. Short requests by more clients
 /// than that at the same moment are rare.
@@ -32,28 +36,32 @@ struct Idle {
     stream: Stream,
     to: Arc<Upstream>,
     since: Instant,
+    /// The server answered more than once over it: it is none of those that close after each answer unsaid.
+    proven: bool,
 }
 
 impl Pool {
     /// The latest one to this server that is still open.
-    pub(in crate::tap) fn take(&self, to: &Arc<Upstream>) -> Option<Stream> {
+    pub(in crate::tap) fn take(&self, to: &Arc<Upstream>, now: Instant) -> Option<Stream> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(mut last) = idle.pop() {
-            if Arc::ptr_eq(&last.to, to) && last.since.elapsed() < IDLE && is_open(&mut last.stream) {
+            let waited = now.saturating_duration_since(last.since);
+            let sure = last.proven && waited < SURE;
+            if Arc::ptr_eq(&last.to, to) && waited < IDLE && is_open(&mut last.stream, sure) {
                 return Some(last.stream);
             }
         }
         None
     }
 
-    /// Keeps one for later.
-    pub(in crate::tap) fn put(&self, stream: Stream, to: &Arc<Upstream>) {
+    /// Keeps one for later, `proven` if it was taken from here before.
+    pub(in crate::tap) fn put(&self, stream: Stream, to: &Arc<Upstream>, now: Instant, proven: bool) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MOST {
             if idle.is_empty() {
                 self.filled.notify_one();
             }
-            idle.push(Idle { stream, to: Arc::clone(to), since: Instant::now() });
+            idle.push(Idle { stream, to: Arc::clone(to), since: now, proven });
         }
     }
 
@@ -75,10 +83,13 @@ impl Pool {
 }
 
 /// Whether nothing came: neither an end nor an answer that nobody asked for. The system is asked, for what the
-/// event queue says is as old as its last look.
-fn is_open(stream: &mut Stream) -> bool {
+/// event queue says is as old as its last look; where it is nearly `sure`, that look will do, and costs no call.
+fn is_open(stream: &mut Stream, sure: bool) -> bool {
     let mut byte = [0u8];
     match stream {
+        Stream::Plain(stream) if sure => {
+            stream.try_read(&mut byte).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        }
         Stream::Plain(stream) => recv(&*stream, &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT)
             .is_err_and(|error| error == rustix::io::Errno::AGAIN),
         // TLS has messages of its own, such as tickets; only what comes out of it counts.

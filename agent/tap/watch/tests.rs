@@ -37,8 +37,8 @@ fn the_end_is_told_once_with_who_asked_and_what_was_added() {
     assert_eq!(live.in_flight().0, 1);
     one.add(Duration::from_millis(2));
     one.sent(Instant::now());
-    one.end(Close::Whole);
-    one.end(Close::ClientGone);
+    one.end(Close::Whole, Instant::now());
+    one.end(Close::ClientGone, Instant::now());
     drop(one);
     let ends = live.ends();
     assert_eq!((ends.len(), live.in_flight().0), (1, 0));

@@ -196,7 +196,7 @@ fn without_an_answer_the_carrier_tells_and_a_client_that_left_was_in_some_phase(
     let refused = |request: &str| whole(Dialect::OpenaiChat, request, 500, JSON, "{}").streamed;
     assert_eq!((refused("{\"stream\":true}"), refused("{}")), (Some(true), Some(false)));
     // The request was not wholly sent.
-    let meter = opsagent::wire::Meter::new(Dialect::OllamaChat);
+    let mut meter = opsagent::wire::Meter::new(Dialect::OllamaChat);
     let now = tokio::time::Instant::now().into_std();
     assert_eq!(meter.finish(Close::ClientGone, now).end, End::Cancelled(Phase::Queued));
     let headed = closed(Dialect::OpenaiChat, "{}", 200, SSE, &[b": ping\n\n"], Close::ClientGone);
