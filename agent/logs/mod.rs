@@ -11,6 +11,6 @@ mod tries;
 pub use follow::{Follower, Look};
 pub use journal::{Entry, Journal, cannot_start};
 pub use place::LogPlace;
-pub use position::{Position, Positions};
+pub use position::{Position, Positions, state_folder};
 pub use tail::{From, Mark, Tail, cannot_read};
 pub use tries::Tries;

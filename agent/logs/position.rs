@@ -36,15 +36,20 @@ struct Kept {
     position: Position,
 }
 
+/// The agent's folder for what outlives it: the one that systemd gives it (`STATE_DIRECTORY`), else `opsagent` in the
+/// user's folder for state (`XDG_STATE_HOME`, or `~/.local/state`). `None`: none of these is set.
+pub fn state_folder(get: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let set = |name| get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    // Of several folders it gives the first that the unit names.
+    let of_systemd = set("STATE_DIRECTORY").and_then(|all| std::env::split_paths(&all).next());
+    let of_user = || set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
+    of_systemd.or_else(|| Some(of_user()?.join("opsagent")))
+}
+
 impl Positions {
-    /// In the folder that systemd gives the agent (`STATE_DIRECTORY`), else in `opsagent` of the user's folder for
-    /// state (`XDG_STATE_HOME`, or `~/.local/state`).
+    /// In the folder for state of this environment ([`state_folder`]).
     pub fn of_env(get: impl Fn(&str) -> Option<OsString>) -> Positions {
-        let set = |name| get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        // Of several folders it gives the first that the unit names.
-        let of_systemd = set("STATE_DIRECTORY").and_then(|all| std::env::split_paths(&all).next());
-        let of_user = || set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
-        Positions { folder: of_systemd.or_else(|| Some(of_user()?.join("opsagent"))) }
+        Positions { folder: state_folder(get) }
     }
 
     /// In this folder.

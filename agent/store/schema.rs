@@ -1,0 +1,35 @@
+//! The tables, version by version. A version that was released is never changed: a new one is added below.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// What brings a store from one version to the next: the first makes version 1 of an empty file.
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+
+/// The version that this opsagent writes.
+pub(super) const VERSION: u32 = MIGRATIONS.len() as u32;
+
+/// The version of a store; 0 is an empty file.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Brings a store to the last version, each step in a transaction of its own: whoever is killed meanwhile leaves a
+/// store of one of the versions. Two that do it at once wait for one another. A newer store is left as it is.
+pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
+    while (version(connection)? as usize) < migrations.len() {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Another process may have done it while this one waited.
+        let at = version(&transaction)?;
+        if let Some(step) = migrations.get(at as usize) {
+            transaction.execute_batch(step)?;
+            transaction.pragma_update(None, "user_version", at + 1)?;
+            if at == 0 {
+                transaction.pragma_update(None, "application_id", super::place::APPLICATION_ID)?;
+                let made = "INSERT INTO meta (name, value) VALUES ('made_by', ?1)";
+                transaction.execute(made, [concat!("opsagent ", env!("CARGO_PKG_VERSION"))])?;
+            }
+        }
+        transaction.commit()?;
+    }
+    Ok(())
+}

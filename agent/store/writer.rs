@@ -1,0 +1,197 @@
+//! The one thread that writes. Nobody waits for its end: a disk may block any call for ever.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::backlog::{Backlog, Tell};
+use super::batch::Batch;
+use super::db::Db;
+use super::error::{Reason, StoreError};
+use super::health::Health;
+use super::place;
+use super::retention::Retention;
+
+/// From one try to the next, where nothing new comes meanwhile.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// From one look at what is too old to the next.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+
+/// From one piece of what is too old to the next: writes come between them.
+const PIECE_EVERY: Duration = Duration::from_millis(20);
+
+/// What the thread is asked.
+pub(super) enum Ask {
+    /// To write a batch.
+    Write(Batch, Tell),
+    /// Whether another connection wrote since this was asked last.
+    Changed(oneshot::Sender<bool>),
+    /// To keep this from now on.
+    Retention(Retention),
+    /// To end, once what waits was tried.
+    Close(Sender<()>),
+}
+
+/// The thread's own.
+pub(super) struct Writer {
+    pub(super) db: Db,
+    pub(super) retention: Retention,
+    pub(super) health: Arc<Mutex<Health>>,
+    /// The file that is open, by device and number.
+    file: Option<(u64, u64)>,
+    backlog: Backlog,
+    /// What `data_version` said last.
+    seen: Option<i64>,
+    next_prune: Instant,
+}
+
+impl Writer {
+    pub(super) fn new(db: Db, retention: Retention, health: Arc<Mutex<Health>>) -> Writer {
+        let file = fs::metadata(db.path()).ok().map(|meta| (meta.dev(), meta.ino()));
+        let seen = db.data_version().ok();
+        let next_prune = Instant::now() + PIECE_EVERY;
+        Writer { db, retention, health, file, backlog: Backlog::default(), seen, next_prune }
+    }
+
+    /// Does what it is asked until nobody can ask any more.
+    pub(super) fn run(mut self, asks: &Receiver<Ask>) {
+        self.measure();
+        loop {
+            let until_prune = self.next_prune.saturating_duration_since(Instant::now());
+            let patience = if self.backlog.len() > 0 { RETRY.min(until_prune) } else { until_prune };
+            match asks.recv_timeout(patience) {
+                Ok(Ask::Write(batch, tell)) => {
+                    let gone = self.backlog.push(batch, tell);
+                    self.lose(&gone);
+                    self.flush();
+                }
+                Ok(Ask::Changed(tell)) => {
+                    tell.send(self.changed()).ok();
+                }
+                Ok(Ask::Retention(retention)) => self.retention = retention,
+                Ok(Ask::Close(closed)) => {
+                    self.end();
+                    closed.send(()).ok();
+                    return;
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.flush();
+                    self.prune();
+                }
+                Err(RecvTimeoutError::Disconnected) => return self.end(),
+            }
+        }
+    }
+
+    /// Writes what waits, the oldest first, as far as it goes.
+    fn flush(&mut self) {
+        while let Some(oldest) = self.backlog.front() {
+            let told = self.same_file().and_then(|()| self.db.apply(&oldest.batch));
+            match &told {
+                Err(error) if error.is_kept() => {
+                    self.failed(error);
+                    self.measure();
+                    self.backlog.tell_all(error);
+                    break;
+                }
+                Err(error) => {
+                    // Whoever based it on what is no more does it anew: that is neither lost nor a fault.
+                    if error.kind() != Reason::Changed {
+                        let lost = oldest.batch.clone();
+                        self.lose(&[lost]);
+                        self.failed(error);
+                    }
+                }
+                Ok(_) => {
+                    let mut health = health(&self.health);
+                    health.written += 1;
+                    health.failing = None;
+                }
+            }
+            let tell = self.backlog.pop().and_then(|oldest| oldest.tell);
+            self.measure();
+            if let Some(tell) = tell {
+                tell.send(told).ok();
+            }
+        }
+    }
+
+    /// A file that was removed would take all writes, and be gone with the agent.
+    fn same_file(&self) -> Result<(), StoreError> {
+        let path = self.db.path();
+        match fs::metadata(path) {
+            Ok(meta) if self.file.is_none_or(|file| file == (meta.dev(), meta.ino())) => Ok(()),
+            Ok(_) => Err(StoreError::new(Reason::Gone, path, "another file was put in its place")),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(StoreError::new(Reason::Gone, path, "the file was removed"))
+            }
+            Err(error) => Err(StoreError::of_io(path, "look at it", &error)),
+        }
+    }
+
+    fn changed(&mut self) -> bool {
+        let now = self.db.data_version().ok();
+        let other = now.is_some() && now != self.seen;
+        self.seen = now.or(self.seen);
+        other
+    }
+
+    fn prune(&mut self) {
+        let now = Instant::now();
+        if now < self.next_prune {
+            return;
+        }
+        let cut = self.retention.cut(Timestamp::now());
+        let pruned = self.same_file().and_then(|()| self.db.prune_piece(&cut));
+        let more = pruned.is_ok_and(|pruned| !pruned.is_nothing());
+        self.next_prune = now + if more { PIECE_EVERY } else { PRUNE_EVERY };
+        self.measure();
+    }
+
+    fn end(&mut self) {
+        self.flush();
+        let left: Vec<Batch> = std::iter::from_fn(|| self.backlog.pop()).map(|left| left.batch).collect();
+        self.lose(&left);
+    }
+
+    fn failed(&self, error: &StoreError) {
+        let mut health = health(&self.health);
+        *health.failures.entry(error.reason()).or_default() += 1;
+        let since = health.failing.as_ref().map_or_else(Timestamp::now, |(since, _)| *since);
+        health.failing = Some((since, error.clone()));
+    }
+
+    fn lose(&self, lost: &[Batch]) {
+        lose(&self.health, lost);
+    }
+
+    fn measure(&self) {
+        let path = self.db.path();
+        let bytes = |path| fs::metadata(path).ok().map(|meta| meta.len());
+        let (file, wal) = (bytes(path.to_owned()), bytes(place::beside(path, "-wal")));
+        let mut health = health(&self.health);
+        (health.bytes, health.wal_bytes) = (file, wal);
+        health.waiting = self.backlog.len() as u64;
+    }
+}
+
+/// Counts what is lost.
+pub(super) fn lose(of: &Mutex<Health>, lost: &[Batch]) {
+    let mut health = health(of);
+    for (runs, events) in lost.iter().map(Batch::counts) {
+        health.lost_runs += runs;
+        health.lost_events += events;
+    }
+}
+
+/// Short sections only, none of which can panic.
+pub(super) fn health(of: &Mutex<Health>) -> std::sync::MutexGuard<'_, Health> {
+    of.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
