@@ -24,6 +24,7 @@ mod run;
 mod screen;
 mod source;
 mod status;
+mod store;
 mod style;
 pub mod table;
 mod target_topics;
@@ -83,6 +84,7 @@ enum Verb {
     Check(check::Args),
     Config(example::Args),
     Explain(explain::Args),
+    Store(store::Args),
     Completions(docs::CompletionsArgs),
     Man(docs::ManArgs),
 }
@@ -107,6 +109,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::run(args, &mut out),
         Verb::Config(args) => example::run(args, &mut out),
         Verb::Explain(args) => explain::run(args, &mut out),
+        Verb::Store(args) => store::run(args, &mut out),
         Verb::Completions(args) => docs::completions(args, Cli::command(), &mut out),
         Verb::Man(args) => docs::man(args, Cli::command(), &mut out),
     };
@@ -179,8 +182,9 @@ mod tests {
     fn the_examples_in_the_help_really_parse() {
         let whole = Cli::command();
         let verbs: Vec<_> = whole.get_subcommands().collect();
-        assert_eq!(verbs.len(), 8);
-        for command in verbs.into_iter().chain([&whole]) {
+        assert_eq!(verbs.len(), 9);
+        let inner = verbs.iter().flat_map(|verb| verb.get_subcommands());
+        for command in inner.chain(verbs.iter().copied()).chain([&whole]) {
             let examples = examples(command);
             assert!(!examples.is_empty(), "{} has no example", command.get_name());
             for example in examples {

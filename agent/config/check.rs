@@ -13,7 +13,7 @@ use super::error::{Faults, quoted};
 use super::raw::{Raw, RawBeat};
 use super::read::At;
 use super::taps::{self, RawTraffic};
-use super::{Config, canaries, clients, duration, files, own_canaries, slos, targets};
+use super::{Config, canaries, clients, duration, files, own_canaries, slos, store, targets};
 
 /// A beat shorter than this would be a load on what is watched.
 pub(super) const SHORTEST_BEAT: Duration = Duration::from_secs(1);
@@ -54,6 +54,7 @@ pub(super) fn config(mut raw: Raw, file: &Path, faults: &mut Faults) -> Config {
     let traffic = raw.targets.iter_mut().map(RawTraffic::of).collect();
     let targets = targets::all(raw.targets, beat, &mut check);
     let (taps, logs) = taps::all(traffic, &targets, &mut addresses, &mut check);
+    let canaries = canaries::plan(raw.canaries, &targets, &mut check);
     Config {
         file: Some(file.to_owned()),
         listen,
@@ -77,8 +78,9 @@ pub(super) fn config(mut raw: Raw, file: &Path, faults: &mut Faults) -> Config {
         tap_limits: taps::limits(&raw.tap, &mut check),
         clients: clients::all(raw.clients, &mut check),
         slos: slos::all(raw.slos, &targets, &mut check),
-        canaries: canaries::plan(raw.canaries, &targets, &mut check),
         own_canaries: own_canaries::all(raw.own_canaries, &targets, &mut check),
+        store: store::plan(&raw.store, canaries.store_answers, &mut check),
+        canaries,
         buckets: buckets::of(&raw.buckets, default.buckets, &mut check),
         taps,
         logs,

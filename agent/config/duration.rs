@@ -17,7 +17,7 @@ const UNITS: [(&str, u64); 7] = [
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// Reads a duration. `None`: it is none, or longer than ten years.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+pub fn parse(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }

@@ -36,10 +36,12 @@ mod raw_tap;
 mod read;
 pub mod size;
 mod slos;
+mod store;
 mod taps;
 mod targets;
 
 pub use error::ConfigError;
+pub use store::StorePlan;
 
 /// Every key with its default, commented: what `opsagent config` prints.
 pub const EXAMPLE: &str = include_str!("example.toml");
@@ -104,6 +106,8 @@ pub struct Config {
     pub canaries: canary::Plan,
     /// Canaries of one's own, in the file's order.
     pub own_canaries: Vec<Own>,
+    /// Where what outlives a restart lies, and how long it is kept.
+    pub store: StorePlan,
     /// Bounds of the histograms.
     pub buckets: Buckets,
 }
@@ -196,6 +200,7 @@ impl Default for Config {
             logs: Vec::new(),
             canaries: canary::Plan::default(),
             own_canaries: Vec::new(),
+            store: StorePlan::default(),
             buckets: Buckets::default(),
         }
     }

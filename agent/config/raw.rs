@@ -6,6 +6,7 @@ use super::raw_canaries::RawCanaries;
 use super::raw_canary::RawCanary;
 use super::raw_tap::{RawClient, RawSlo, RawTap};
 use super::read::{At, NumberOrStrings, Section};
+use super::store::RawStore;
 
 /// The whole file.
 pub(super) struct Raw {
@@ -26,6 +27,7 @@ pub(super) struct Raw {
     pub(super) slos: Vec<RawSlo>,
     pub(super) canaries: Option<RawCanaries>,
     pub(super) own_canaries: Vec<RawCanary>,
+    pub(super) store: RawStore,
     pub(super) buckets: RawBuckets,
     pub(super) targets: Vec<RawTarget>,
 }
@@ -100,6 +102,7 @@ impl Raw {
             slos: section.tables("slo", RawSlo::read),
             canaries: section.table("canaries", RawCanaries::read),
             own_canaries: section.tables("canary", RawCanary::read),
+            store: section.table("store", RawStore::read).unwrap_or_default(),
             buckets: section.table("buckets", RawBuckets::read).unwrap_or_default(),
             targets: section.tables("target", RawTarget::read),
         }

@@ -98,19 +98,19 @@ fn insert_run(to: &Transaction<'_>, key: &Key, run: &RunRecord) -> Result<i64, S
         run.verdict,
         finite(run.distance),
         finite(run.kld),
-        run.passed.map(|count| count as i64),
-        run.graded.map(|count| count as i64),
-        run.prompt_tokens.map(|count| count as i64),
-        run.completion_tokens.map(|count| count as i64),
+        run.passed.map(count),
+        run.graded.map(count),
+        run.prompt_tokens.map(count),
+        run.completion_tokens.map(count),
         finite(run.ttft_seconds),
         finite(run.tokens_per_second),
         run.suite,
         details(&run.details)?,
     ])?;
     let id = to.last_insert_rowid();
-    for (place, (canary, text)) in run.answers.iter().enumerate() {
+    for (place, (canary, text)) in (0_i64..).zip(&run.answers) {
         to.prepare("INSERT INTO answer (run, place, at, canary, text) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![id, place as i64, run.at.as_millisecond(), canary, cut(text)])?;
+            .execute(params![id, place, run.at.as_millisecond(), canary, cut(text)])?;
     }
     Ok(id)
 }
@@ -152,7 +152,7 @@ fn insert_baseline(to: &Transaction<'_>, key: &Key, baseline: &BaselineRecord) -
             baseline.number,
             baseline.at.as_millisecond(),
             baseline.suite,
-            baseline.runs as i64,
+            count(baseline.runs),
             baseline.json
         ],
     )?;
@@ -249,5 +249,11 @@ fn changed(key: &Key, what: &str) -> Stop {
 }
 
 fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MOST_ANSWER)]
+    let most = (0..=MOST_ANSWER.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    &text[..most.unwrap_or(0)]
+}
+
+/// SQLite has no larger numbers; nothing here comes near.
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }

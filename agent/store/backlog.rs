@@ -145,7 +145,7 @@ mod tests {
     fn what_is_too_much_goes_the_oldest_first_and_is_told() {
         let mut backlog = Backlog::default();
         let mut gone = Vec::new();
-        for second in 0..MOST_BATCHES as i64 + 2 {
+        for second in (0..).take(MOST_BATCHES + 2) {
             gone.extend(push(&mut backlog, Batch::new().run(&key(), run(second))));
         }
         assert_eq!(gone, [0, 1].map(|second| Batch::new().run(&key(), run(second))));

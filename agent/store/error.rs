@@ -199,14 +199,13 @@ impl StoreError {
         let reason = match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Reason::Busy,
             Some(ErrorCode::DiskFull) => Reason::Full,
-            Some(ErrorCode::DatabaseCorrupt) => Reason::Damaged,
+            // No code: a value of another type than the schema says, which no opsagent wrote.
+            Some(ErrorCode::DatabaseCorrupt) | None => Reason::Damaged,
             Some(ErrorCode::NotADatabase) => Reason::Foreign,
             Some(ErrorCode::PermissionDenied) => Reason::Permission,
             Some(ErrorCode::ReadOnly) if error.sqlite_extended_error_code() == Some(DB_MOVED) => Reason::Gone,
             Some(ErrorCode::ReadOnly) => Reason::ReadOnly,
             Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => Reason::Io,
-            // A value of another type than the schema says: somebody else wrote it.
-            None => Reason::Damaged,
             Some(_) => Reason::Refused,
         };
         let code = error.sqlite_extended_error_code().map(|code| format!(" (SQLite's error {code})"));

@@ -10,6 +10,7 @@ use opsagent::checks;
 use opsagent::config::{Config, EXAMPLE};
 use opsagent::fleet::Slo;
 use opsagent::sample::Prompt;
+use opsagent::store::Retention;
 use opsagent::suite::{Canary, Own};
 use opsagent::tap::{Client, Limits};
 use proptest::collection::vec;
@@ -146,6 +147,18 @@ fn taps_their_clients_and_what_is_promised_mean_what_they_say() {
     };
     let all = Slo { name: "all".into(), duration: Some(seconds(600)), ..Slo::default() };
     assert_eq!(config.slos, [chat, all]);
+}
+
+#[test]
+fn the_store_lies_where_the_file_says_and_keeps_what_it_says() {
+    let plan = Config::load(Some(&folder().join("good.toml"))).unwrap().store;
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    assert_eq!(plan.path, Some(folder().join("state/opsagent.db")), "relative to the file");
+    let default = Retention::default();
+    assert_eq!((plan.retention.runs, plan.retention.events), (days(90), default.events));
+    let answers = |text: &str| Config::parse(Path::new("x.toml"), text).unwrap().store.retention.answers;
+    assert_eq!(answers("[canaries]\nstore_answers = \"3d\"\n"), days(3));
+    assert_eq!(answers(""), default.answers);
 }
 
 #[test]
@@ -322,7 +335,7 @@ fn the_example_with_every_key_uncommented_is_a_good_config_of_the_defaults() {
 #[test]
 fn the_example_names_each_key_that_is_known() {
     // A table with one unknown key in each section makes the reader list what it knows there.
-    let text = "zz = 1\n[gpu]\nzz = 1\n[paths]\nzz = 1\n[host]\nzz = 1\n[tap]\nzz = 1\n[canaries]\nzz = 1\n[[canary]]\nzz = 1\n[[client]]\nzz = 1\n[[slo]]\nzz = 1\n[[target]]\nzz = 1\nname = \"x\"\nkind = \"ollama\"\n";
+    let text = "zz = 1\n[gpu]\nzz = 1\n[paths]\nzz = 1\n[host]\nzz = 1\n[tap]\nzz = 1\n[canaries]\nzz = 1\n[store]\nzz = 1\n[[canary]]\nzz = 1\n[[client]]\nzz = 1\n[[slo]]\nzz = 1\n[[target]]\nzz = 1\nname = \"x\"\nkind = \"ollama\"\n";
     let faults = Config::parse(Path::new("x.toml"), text).unwrap_err();
     let folder = tempfile::tempdir().unwrap();
     let example = uncommented(folder.path());
@@ -341,6 +354,7 @@ fn the_example_names_each_key_that_is_known() {
         ("tap.zz", table("tap")),
         ("canaries.zz", table("canaries")),
         ("canary[0].zz", all_of("canary")),
+        ("store.zz", table("store")),
         ("client[0].zz", all_of("client")),
         ("slo[0].zz", all_of("slo")),
         ("target[0].zz", all_of("target")),
