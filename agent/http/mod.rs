@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, HeaderMap};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
@@ -82,10 +82,11 @@ impl Http {
     }
 
     /// POST of a JSON text, once; its answer is read as it comes. The caller limits the time and the size: dropped,
-    /// at whichever point, it closes the connection.
+    /// at whichever point, it closes the connection. That is not kept for others either: llama-server ends one that
+    /// carried a stream, and a question that meets its end would be lost.
     pub async fn open(&self, path: &str, json: Vec<u8>) -> Result<Opened, HttpError> {
         let request = self.request(Method::POST, path)?;
-        let request = request.header(CONTENT_TYPE, "application/json").body(json);
+        let request = request.header(CONTENT_TYPE, "application/json").header(CONNECTION, "close").body(json);
         request.send().await.map(Opened::new).map_err(|error| classify(&error))
     }
 

@@ -24,6 +24,7 @@ mod recognise;
 
 pub use auto::Auto;
 pub use llama_cpp::{llama_server, sleeps};
+pub use ollama::is_for_ever;
 pub use recognise::{Probe, recognise};
 
 /// A server that is being looked at. It may remember what it learned from one poll to the next;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, unreachable_pub)]
 
 mod architecture;
+mod asking;
 mod bad_days;
 mod bench;
 mod browser;
@@ -23,6 +24,7 @@ mod meter;
 mod metrics_page;
 mod owners;
 mod page;
+mod real_asker;
 mod real_cards;
 mod real_clients;
 mod real_clock;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::{Asker, unreachable};
+use super::{Asker, file_name, unreachable};
 use crate::http::{HttpError, Reply};
 use crate::procs::Process;
 use crate::sample::{AskError, Fact, Facts, ModelSample, ServerSample};
@@ -40,9 +40,15 @@ const ARGUMENTS: [&[&str]; 17] = [
 ];
 
 /// What `/api/show` told of a model: it is large, and holds for one digest.
+///
+/// That is the digest by which the name stands in the list of what is installed: the next request gets that one. The
+/// list of what is loaded names the one that was loaded, and goes on with it when the name has another by now.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shown {
-    digest: Option<String>,
+    pub(super) digest: Option<String>,
+    quantization: Option<String>,
+    /// The file of weights, `sha256-…`.
+    blob: Option<String>,
     template: String,
     parameters: String,
     adapters: Vec<String>,
@@ -57,6 +63,23 @@ struct More {
     parser: Option<String>,
     messages: Option<Box<RawValue>>,
     remote_host: Option<String>,
+    details: Option<Details>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Details {
+    quantization_level: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Tags {
+    models: Option<Vec<Installed>>,
+}
+
+#[derive(Deserialize)]
+struct Installed {
+    name: String,
+    digest: Option<String>,
 }
 
 impl Asker {
@@ -78,7 +101,7 @@ impl Asker {
         put(&mut facts.of, Fact::Digest, shape(model));
         let more = match self.kind.name {
             "llama_cpp" => self.llama_cpp_facts(&mut facts).await,
-            "ollama" => self.ollama_facts(model, &mut facts).await,
+            "ollama" => self.ollama_facts(&mut facts).await,
             "openai" => self.openai_facts(&mut facts).await,
             _ => Ok(()),
         };
@@ -87,8 +110,11 @@ impl Asker {
         Ok(facts)
     }
 
-    async fn ollama_facts(&self, model: &ModelSample, facts: &mut Facts) -> Result<(), HttpError> {
-        let shown = self.show(model).await?;
+    async fn ollama_facts(&self, facts: &mut Facts) -> Result<(), HttpError> {
+        let shown = self.show().await?;
+        let digest = shown.digest.map(|digest| format!("sha256:{digest}"));
+        put(&mut facts.of, Fact::Digest, digest);
+        put(&mut facts.of, Fact::Quantization, shown.quantization);
         facts.of.insert(Fact::Template, shown.template);
         facts.of.insert(Fact::Sampling, shown.parameters);
         facts.of.insert(Fact::Adapter, listed(&shown.adapters));
@@ -96,14 +122,16 @@ impl Asker {
     }
 
     /// What `/api/show` tells, asked once for each digest.
-    pub(super) async fn show(&self, model: &ModelSample) -> Result<Shown, HttpError> {
+    pub(super) async fn show(&self) -> Result<Shown, HttpError> {
+        let tags: Tags = self.endpoint.http.get_json("/api/tags").await?;
+        let mut models = tags.models.unwrap_or_default().into_iter();
+        let digest = models.find(|model| self.is_named(&model.name)).and_then(|model| model.digest);
         let known = self.known().shown.clone();
-        if known.digest.is_some() && known.digest == model.digest {
+        if known.digest.is_some() && known.digest == digest {
             return Ok(known);
         }
-        let reply = self.endpoint.http.post("/api/show", &json!({ "model": model.name })).await;
-        let reply = reply.and_then(Reply::ok)?;
-        let shown = Shown::of(&reply, model.digest.clone())?;
+        let reply = self.endpoint.http.post("/api/show", &json!({ "model": self.model() })).await;
+        let shown = Shown::of(&reply.and_then(Reply::ok)?, digest)?;
         self.known().shown = shown.clone();
         Ok(shown)
     }
@@ -156,16 +184,18 @@ impl Shown {
             more.parser.as_deref().unwrap_or_default(),
             messages,
         ];
+        let lines =
+            |word: &'static str| info.modelfile.lines().filter_map(move |line| line.strip_prefix(word));
         Ok(Shown {
             digest,
+            quantization: more.details.and_then(|details| details.quantization_level),
+            blob: lines("FROM ")
+                .map(|path| file_name(path.trim()))
+                .find(|name| name.starts_with("sha256-"))
+                .map(str::to_owned),
             template: hash(&parts.join("\0")),
             parameters: parameters(&info.parameters),
-            adapters: info
-                .modelfile
-                .lines()
-                .filter_map(|line| line.strip_prefix("ADAPTER "))
-                .map(|path| file_name(path.trim()).to_owned())
-                .collect(),
+            adapters: lines("ADAPTER ").map(|path| file_name(path.trim()).to_owned()).collect(),
             remote: more.remote_host.is_some_and(|host| !host.is_empty()),
         })
     }
@@ -173,6 +203,11 @@ impl Shown {
     /// Whether the model runs on somebody else's machine.
     pub(super) fn is_remote(&self) -> bool {
         self.remote
+    }
+
+    /// The file of weights that the next request gets.
+    pub(super) fn blob(&self) -> Option<&str> {
+        self.blob.as_deref()
     }
 }
 
@@ -222,11 +257,6 @@ fn hash(text: &str) -> String {
         text.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')));
         text
     })
-}
-
-/// The last part of a path: the rest tells of the machine, not of the model.
-fn file_name(path: &str) -> &str {
-    path.trim_end_matches('/').rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
 fn put(facts: &mut BTreeMap<Fact, String>, fact: Fact, text: Option<String>) {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 mod exchange;
 mod facts;
-mod mark;
+mod ollama;
 mod options;
 mod presence;
 mod skills;
@@ -20,6 +20,7 @@ pub use options::Options;
 pub use presence::{Presence, Stay};
 pub use skills::Abilities;
 
+use crate::canary::left::Mark;
 use crate::http::{Clients, HttpError};
 use crate::procs::Machine;
 use crate::sample::{Answer, AskError, ModelSample, Question, Reply};
@@ -115,17 +116,20 @@ impl Asker {
         let sample = self.server.lock().await.0.poll().await?;
         let model = sample.models.iter().find(|model| self.is_it(model));
         let mut now = Presence::of(&sample, model, self.stay().await?);
-        if self.kind.name == "ollama" {
-            let pid = model.and_then(|model| model.child.as_ref()?.pid);
-            let machine = self.endpoint.machine.as_ref();
-            let child = pid.and_then(|pid| machine?.process(pid));
-            now.options = Options::loaded(now.context_tokens, child.as_ref(), &self.terms.options);
-            if let Some(model) = model {
-                now.remote = self.show(model).await?.is_remote();
-            }
+        if let ("ollama", Some(model)) = (self.kind.name, model) {
+            self.ollama_presence(model, &mut now).await?;
             self.known().options = Some(now.options.clone());
         }
         Ok(now)
+    }
+
+    /// What our run left behind, read right after its last answer: kept until the next one, for
+    /// [`decide`](crate::canary::left::decide).
+    ///
+    /// # Errors
+    /// The server cannot be asked.
+    pub async fn left_behind(&self) -> Result<Mark, HttpError> {
+        Ok(self.presence().await?.mark)
     }
 
     /// Asks. Dropped, or out of time, it closes the connection, and the server stops generating.
@@ -228,4 +232,9 @@ fn unreachable(error: &HttpError) -> AskError {
         HttpError::Malformed(text) => AskError::Malformed { text: text.clone() },
         _ => AskError::Unreachable { reason: error.reason(), text: error.to_string() },
     }
+}
+
+/// The last part of a path: the rest tells of the machine, not of the model.
+fn file_name(path: &str) -> &str {
+    path.trim_end_matches('/').rsplit(['/', '\\']).next().unwrap_or(path)
 }

@@ -53,7 +53,8 @@ impl Options {
 
     /// As a person would write them: `num_batch=64 num_ctx=2048`.
     pub fn words(&self) -> String {
-        let all: Vec<String> = self.runner.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let mut all: Vec<String> = self.runner.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        all.sort_unstable();
         all.join(" ")
     }
 }

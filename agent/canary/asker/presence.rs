@@ -30,6 +30,8 @@ pub struct Presence {
     pub loaded: Option<bool>,
     /// It runs on somebody else's machine (Ollama's cloud), and costs money.
     pub remote: bool,
+    /// Its name was given to another model since it was loaded: the next request loads that one.
+    pub replaced: bool,
     /// Requests that it works on now.
     pub busy: Option<u32>,
     /// Requests it can work on at once.
@@ -70,6 +72,7 @@ impl Presence {
             listed,
             loaded: model.loaded,
             remote: false,
+            replaced: false,
             busy: model.slots_busy,
             slots: model.slots,
             queued: model.queue_depth,

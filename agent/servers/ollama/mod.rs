@@ -21,6 +21,7 @@ use blobs::Blobs;
 use children::Children;
 use family::Family;
 pub(in crate::servers) use family::{blob_folder, is_child, is_ollama};
+pub use shapes::is_for_ever;
 use shapes::{Ps, Tags, Version};
 
 /// The row of the table.

@@ -172,9 +172,9 @@ fn describe(model: &mut ModelSample, details: Option<&Details>) {
     }
 }
 
-/// Whether the time is so far off that it stands for never. Compared with a fixed date, since this
+/// Whether a model's `expires_at` is so far off that it stands for never. Compared with a fixed date, since this
 /// reads no clock: nobody keeps a model loaded for fifty years.
-fn is_for_ever(time: Timestamp) -> bool {
+pub fn is_for_ever(time: Timestamp) -> bool {
     const YEAR_2025: i64 = 1_735_689_600;
     time.as_second() > YEAR_2025 + FOR_EVER_HOURS * 3600
 }

@@ -265,7 +265,9 @@ mod tests {
         chat.stream = true;
         let keys = |extras| {
             let body = asked(Speaks::Vllm, extras, &chat);
-            body.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
+            let mut keys: Vec<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
+            keys.sort_unstable();
+            keys.join(" ")
         };
         let bare = "max_tokens messages model stream temperature";
         assert_eq!(keys(Extras::Bare), bare);

@@ -18,7 +18,11 @@ pub(super) fn documents(body: &[u8]) -> Result<Vec<Value>, String> {
         }
         return text.lines().filter(|line| !line.trim().is_empty()).map(parse).collect();
     }
-    events(text).iter().map(|event| event.trim()).filter(|event| *event != "[DONE]").map(parse).collect()
+    let events = events(text);
+    if events.is_empty() && !text.is_empty() {
+        return Err(format!("no JSON in {:?}", text.chars().take(80).collect::<String>()));
+    }
+    events.iter().map(|event| event.trim()).filter(|event| *event != "[DONE]").map(parse).collect()
 }
 
 /// The data of each event: its lines of data, joined.
@@ -95,7 +99,7 @@ mod tests {
         assert_eq!(documents(b" {\n \"a\": 1\n}\n"), Ok(vec![json!({ "a": 1 })]));
         assert_eq!(documents(b""), Ok(Vec::new()));
         for odd in ["<html>", "data: {", "{\"a\":1}\n{"] {
-            assert!(documents(odd.as_bytes()).is_err() == (odd != "<html>"), "{odd}");
+            assert!(documents(odd.as_bytes()).is_err(), "{odd}");
         }
     }
 

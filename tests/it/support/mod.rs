@@ -1,6 +1,7 @@
 //! What the tests stand on: fake servers, real ones, a started agent.
 
 pub mod agent;
+pub mod asked;
 pub mod authority;
 pub mod changed_model;
 pub mod chaos;

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{file_name, hash, listed, put};
-use crate::canary::asker::Asker;
+use super::{hash, listed, put};
+use crate::canary::asker::{Asker, Stay, file_name};
 use crate::http::{HttpError, Reply};
 use crate::procs::Process;
 use crate::sample::{Fact, Facts};
@@ -78,8 +78,10 @@ impl Asker {
             .append_pair("autoload", "false")
             .finish();
         let (props, adapters) = (format!("/props?{query}"), format!("/lora-adapters?{query}"));
-        let (props, models, adapters) =
-            tokio::join!(http.get(&props), http.get("/v1/models"), http.get(&adapters));
+        // The list of adapters wakes a model that sleeps, and keeps one awake that would.
+        let stays = self.stay().await? == Stay::ForEver;
+        let adapters = async { if stays { Some(http.get(&adapters).await) } else { None } };
+        let (props, models, adapters) = tokio::join!(http.get(&props), http.get("/v1/models"), adapters);
         let props: Props = props?.ok()?.json()?;
         let models: Models = models?.ok()?.json()?;
         let meta =
@@ -92,7 +94,8 @@ impl Asker {
         put(of, Fact::Context, settings.n_ctx.map(|tokens| tokens.to_string()));
         put(of, Fact::Sampling, settings.params.as_ref().map(samplers));
         // Builds without the path have no adapters to tell of.
-        if let Ok(adapters) = adapters.and_then(Reply::ok).and_then(|reply| reply.json::<Vec<Adapter>>()) {
+        let adapters = adapters.map(|reply| reply.and_then(Reply::ok)?.json::<Vec<Adapter>>());
+        if let Some(Ok(adapters)) = adapters {
             put(of, Fact::Adapter, Some(listed(&adapters.iter().map(adapter).collect::<Vec<_>>())));
         }
         if let Some(slots) = props.total_slots {
