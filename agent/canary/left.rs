@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::asker::{Presence, Stay};
-use crate::sample::{Reply, ServerState};
+use crate::sample::ServerState;
 
 /// What our last run left behind. As long as the server tells the same, nobody else used the model since.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -131,27 +131,6 @@ pub fn decide(now: &Presence, known: Known<'_>) -> Left {
     Left { may_run: why.may_run(), why }
 }
 
-/// What to say where a model that was loaded was loaded anew while it was asked: then it is not asked again, lest
-/// users and canaries take turns in reloading it. `None`: no answer waited for a load. `before`: as it was right
-/// before the run.
-pub fn reload<'a>(before: &Presence, replies: impl IntoIterator<Item = &'a Reply>) -> Option<String> {
-    let waited = replies.into_iter().any(Reply::waited_for_a_load);
-    if before.loaded != Some(true) || !waited {
-        return None;
-    }
-    let sent = before.options.words();
-    Some(format!(
-        "the model was loaded anew while it was asked with {sent}, so it had been loaded with other options, which \
-         cannot be seen from here. Put those that its users send ({}) into ollama_options of [canaries], or run \
-         opsagent where it sees Ollama's processes",
-        OPTIONS.join(", ")
-    ))
-}
-
-/// The options of a request that decide whether Ollama loads a model anew.
-const OPTIONS: [&str; 7] =
-    ["num_ctx", "num_batch", "num_gpu", "num_thread", "main_gpu", "use_mmap", "draft_num_predict"];
-
 /// What forbids it, whoever used it.
 fn hindrance(now: &Presence, may_load: bool) -> Option<Why> {
     match now.state {
@@ -257,7 +236,8 @@ mod tests {
     #[test]
     fn what_is_not_there_is_not_asked_and_what_may_be_loaded_is_asked_unless_it_is_elsewhere_or_on_its_way() {
         let base = ollama(100);
-        let cases: [(fn(&mut Presence), Why, Why); 8] = [
+        type Change = fn(&mut Presence);
+        let cases: [(Change, Why, Why); 8] = [
             (|now| now.replaced = true, Why::Replaced, Why::MayLoad),
             (|now| now.loaded = Some(false), Why::NotLoaded, Why::MayLoad),
             (|now| now.state = Some(ServerState::Sleeping), Why::Asleep, Why::MayLoad),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::asked::{asker, asker_with, chat, error, raw, reply, sampler, streamed};
 use crate::support::fake::{Answer, Fake};
+use crate::support::process::free_port;
 
 /// The body of the last POST to that path.
 fn last(fake: &Fake, path: &str) -> Value {
@@ -115,8 +116,8 @@ async fn what_a_server_refuses_has_its_own_error() {
         let error = error(asker_of(&fake).ask(&question).await);
         assert_eq!((error.name(), error.is_hard()), (name, hard), "{error}");
     }
-    let url = Fake::refused().await;
-    let error = error(asker("llama_cpp", url.as_str(), "smol").ask(&raw("The", 1)).await);
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let error = error(asker("llama_cpp", &url, "smol").ask(&raw("The", 1)).await);
     assert_eq!(error.name(), "refused");
 }
 

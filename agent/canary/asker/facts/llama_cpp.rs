@@ -155,8 +155,9 @@ mod tests {
 
     #[test]
     fn samplers_are_told_as_a_person_sets_them_and_what_is_of_one_request_is_left_out() {
-        let params = json!({ "temperature": 0.800000011920929, "top_k": 40, "top_p": 0.949999988079071,
-            "samplers": ["penalties", "top_k"], "seed": 4294967295_u32, "n_predict": -1, "stream": false });
+        let params = r#"{ "temperature": 0.800000011920929, "top_k": 40, "top_p": 0.949999988079071,
+            "samplers": ["penalties", "top_k"], "seed": 4294967295, "n_predict": -1, "stream": false }"#;
+        let params: Value = serde_json::from_str(params).unwrap();
         let told = samplers(params.as_object().unwrap());
         assert_eq!(told, "samplers=penalties,top_k temperature=0.8 top_k=40 top_p=0.95");
     }
