@@ -190,6 +190,8 @@ mod tests {
     use super::*;
     use crate::sample::{ModelSample, ServerSample};
 
+    type Change = fn(&mut Presence);
+
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
@@ -236,7 +238,6 @@ mod tests {
     #[test]
     fn what_is_not_there_is_not_asked_and_what_may_be_loaded_is_asked_unless_it_is_elsewhere_or_on_its_way() {
         let base = ollama(100);
-        type Change = fn(&mut Presence);
         let cases: [(Change, Why, Why); 8] = [
             (|now| now.replaced = true, Why::Replaced, Why::MayLoad),
             (|now| now.loaded = Some(false), Why::NotLoaded, Why::MayLoad),

@@ -258,9 +258,9 @@ async fn lm_studio_answers_in_text_and_only_what_is_loaded_is_asked() {
     let list = crate::support::fixture::recorded("lm_studio/0.4/api-v1-models.http").json();
     let loaded = |is: bool| {
         let models = list["models"].as_array().unwrap().iter();
-        let of = models
+        let mut of = models
             .filter(|model| model["loaded_instances"].as_array().is_some_and(|all| all.is_empty() != is));
-        of.filter_map(|model| model["key"].as_str()).next().unwrap().to_owned()
+        of.find_map(|model| model["key"].as_str()).unwrap().to_owned()
     };
     let asker_of = |model: &str| asker_with("lm_studio", fake.url().as_str(), model, |_| {});
     let away = asker_of(&loaded(false)).presence().await.unwrap();
