@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::dictionary::Numbers;
+use super::performance::Band;
 use super::{BaselineInfo, FORMAT, Probe};
 use crate::sample::Facts;
 
@@ -50,6 +51,10 @@ pub struct Baseline {
     pub margin: f64,
     /// How often each canary's checks were passed.
     pub checks: BTreeMap<String, Record>,
+    /// The slowest that is still as it was. `None`: too few runs had the server for themselves.
+    pub band: Option<Band>,
+    /// Runs that had the server for themselves.
+    pub idle_runs: u64,
     /// What is weak about it, a sentence each.
     pub weak: Vec<String>,
 }
@@ -120,6 +125,17 @@ impl Baseline {
             .map_err(|error| Unreadable::Damaged { what: "baseline", text: error.to_string() })
     }
 
+    /// It as JSON.
+    pub fn to_json(&self) -> String {
+        // Maps have text keys and floats that are not finite become null, so that nothing in it can fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Chat canaries that were kept.
+    pub(super) fn chat_canaries(&self) -> usize {
+        self.canaries.values().filter(|known| known.probe == Probe::Chat).count()
+    }
+
     /// It in a few numbers; the bound is not part of it, but of what was seen since.
     pub fn info(&self, exceedance_bound: f64) -> BaselineInfo {
         BaselineInfo {
@@ -127,7 +143,7 @@ impl Baseline {
             at: self.at.unwrap_or_default(),
             runs: self.runs,
             states: self.canaries.values().map(|known| known.states.len() as u64).sum(),
-            canaries: self.canaries.values().filter(|known| known.probe == Probe::Chat).count() as u32,
+            canaries: self.chat_canaries() as u32,
             checks: self.checks.values().filter(|record| record.is_stable()).count() as u32,
             exceedance_bound,
             deterministic: self.deterministic,

@@ -42,9 +42,10 @@ pub(super) fn cause(picture: &Picture, changes: &[Change]) -> Option<Cause> {
     if short_counts > 0 && !raw {
         return Some(Cause::Template);
     }
-    if picture.distances.iter().all(|(probe, _)| *probe == Probe::Chat) && chat {
-        // No raw probe was asked: texts are compared, or the server takes no raw prompt.
-        return Some(by_facts(&changed));
+    let raw_asked = picture.distances.iter().any(|(probe, _)| matches!(probe, Probe::P0 | Probe::P1));
+    if chat && (picture.flips.is_none() || !raw_asked) {
+        // Texts are compared, or no raw prompt was asked: only a first token that is another tells of the weights.
+        return Some(if p0 { Cause::Weights } else { by_facts(&changed) });
     }
     if chat && !raw {
         return Some(Cause::Template);
@@ -92,14 +93,26 @@ fn long_only(picture: &Picture) -> bool {
     any
 }
 
+/// A cause as it goes after "most likely".
+pub(super) const fn said(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Weights => "other weights or an adapter",
+        Cause::AttentionPath => "the attention path: the cache's type, RoPE, or the attention kernel",
+        Cause::Template => "the chat template or the system prompt",
+        Cause::Sampling => "the defaults by which tokens are chosen",
+        Cause::Context => "a smaller context, or prompts that are cut",
+        Cause::Corruption => "corrupt memory or weights",
+        Cause::Chunking => "long prompts are cut into other pieces (batch size)",
+        Cause::Unknown => "not to be told by what is known",
+    }
+}
+
 /// What else the same probes could mean, in a sentence.
 pub(super) fn ambiguity(cause: Cause, changes: &[Change]) -> Option<&'static str> {
     let told = |fact: Fact| changes.iter().any(|change| change.fact == fact);
     match cause {
         Cause::Weights if told(Fact::Digest) || told(Fact::Quantization) || told(Fact::Adapter) => None,
-        Cause::Weights => {
-            Some("other kernels (a new driver or server) and another type of the V cache look alike")
-        }
+        Cause::Weights => Some("a new driver, server build or V cache type looks alike"),
         Cause::AttentionPath => Some("single corrupt weights of a later layer look alike"),
         Cause::Template if told(Fact::Template) => None,
         Cause::Template => {

@@ -186,7 +186,8 @@ fn hold(
     one.known_text = compared.differs_at.is_none();
     if let Some(margin) = compared.differs_at.and_then(|at| margin(from.get(at)?)) {
         one.confident = margin >= baseline.margin && known.probe == Probe::Chat;
-        one.chosen_otherwise = distance <= FLOOR && margin >= NO_TIE;
+        let both = compared.differs_at.is_some_and(|at| at < to.len());
+        one.chosen_otherwise = both && distance <= FLOOR && margin >= NO_TIE;
     }
     (one, Some(compared.kl))
 }

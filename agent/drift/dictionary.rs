@@ -12,11 +12,13 @@ use crate::sample::{Position, Token};
 /// The most states of a canary. One with more is no fingerprint but noise.
 pub(super) const MOST_STATES: usize = 8;
 
-/// Nothing below this counts as a distance, in nats: rounding of logarithms and of text is far below it.
-pub(super) const FLOOR: f64 = 0.02;
+pub(super) use super::tolerance::FLOOR;
 
 /// Answers within this of a state are that state. Half the floor: so what is merged never exceeds by itself.
 const SAME: f64 = FLOOR / 2.0;
+
+/// Answers within this are the same to the bit, but for how numbers are written.
+const EXACTLY: f64 = 1e-6;
 
 /// Where there are more states than kept, those nearest to each other become one. Up to this: a canary that spreads
 /// wider than this has a tolerance above [`TOO_WIDE`] whatever the factor is.
@@ -139,6 +141,11 @@ impl Dictionary {
         let known: Vec<&State> = self.states.iter().filter(|state| state.first <= last).collect();
         let state = known.iter().find(|state| state.first == run && state.passes == 1)?;
         Some(self.alone(state, &known))
+    }
+
+    /// Whether exactly these numbers were seen.
+    pub(super) fn has(&self, of: &Numbers) -> bool {
+        self.nearest(of).is_some_and(|(_, far)| far <= EXACTLY)
     }
 
     /// Forgets what only runs after number `last` showed.

@@ -9,6 +9,7 @@ use super::Probe;
 use super::baseline::Record;
 use super::dictionary::{Dictionary, Numbers};
 use super::look::{Look, SAMPLER};
+use super::performance::Pace;
 use super::rate::QUARANTINE;
 use crate::sample::{Facts, Run, Token};
 
@@ -42,18 +43,27 @@ pub(super) struct Learning {
 pub(super) struct Settled {
     pub from: Option<Timestamp>,
     pub at: Option<Timestamp>,
+    /// All that was taken in: by this the states' first sights are numbered.
+    pub passes: u64,
+    /// Those with the short canaries.
     pub runs: u64,
     pub loaded_runs: u64,
     pub long_runs: u64,
     pub checks: BTreeMap<String, Record>,
+    /// How fast each run was that had the server for itself.
+    pub paces: Vec<Pace>,
 }
 
 /// What one run adds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Pass {
     at: Timestamp,
+    short: bool,
     loaded: bool,
     long: bool,
+    /// How fast it was, if nobody else used the server.
+    #[serde(default)]
+    pace: Option<Pace>,
     /// Canary, category, and whether its checks were passed.
     checks: Vec<(String, String, bool)>,
 }
@@ -71,13 +81,13 @@ impl Learning {
 
     /// Takes in a run.
     pub(super) fn take(&mut self, run: &Run, look: &Look<'_>) {
-        if self.taken() >= MOST_RUNS {
+        if self.settled.passes >= MOST_RUNS {
             return;
         }
         if !look.prints.is_empty() {
             self.text_mode = look.text_mode;
         }
-        let number = self.taken() + 1;
+        let number = self.settled.passes + self.waiting.len() as u64 + 1;
         for print in &look.prints {
             let entry = self.canaries.entry(print.canary.to_owned());
             let dictionary = entry.or_insert_with(|| Dictionary::new(print.probe, print.raw));
@@ -104,7 +114,9 @@ impl Learning {
         };
         self.waiting.push_back(Pass {
             at: run.at,
+            short: look.of_probe(Probe::Chat).next().is_some(),
             loaded: run.concurrency > 1,
+            pace: look.pace,
             long: look.of_probe(Probe::Long).next().is_some(),
             checks: look.graded.iter().map(one).collect(),
         });
@@ -125,7 +137,7 @@ impl Learning {
     /// Forgets the last runs: they are part of what an alarm found.
     pub(super) fn forget_waiting(&mut self) {
         self.waiting.clear();
-        let last = self.settled.runs;
+        let last = self.settled.passes;
         self.canaries.values_mut().for_each(|dictionary| dictionary.forget_after(last));
     }
 }
@@ -134,8 +146,10 @@ impl Settled {
     fn add(&mut self, pass: &Pass) {
         self.from.get_or_insert(pass.at);
         self.at = Some(pass.at);
-        self.runs += 1;
+        self.passes += 1;
+        self.runs += u64::from(pass.short);
         self.loaded_runs += u64::from(pass.loaded);
+        self.paces.extend(pass.pace);
         self.long_runs += u64::from(pass.long);
         for (canary, category, passed) in &pass.checks {
             let record = self.checks.entry(canary.clone()).or_default();

@@ -8,6 +8,7 @@ pub(super) use crate::suite::SAMPLER;
 use crate::suite::Suite;
 
 use super::Probe;
+use super::performance::Pace;
 
 /// One run, sorted.
 #[derive(Debug, Default)]
@@ -28,6 +29,8 @@ pub(super) struct Look<'a> {
     pub unanswered: usize,
     /// Why the last of these got none.
     pub why: Option<&'a AskError>,
+    /// How fast it was, if nobody else used the server.
+    pub pace: Option<Pace>,
     /// Whether first tokens came, and none of them with log probabilities.
     pub text_mode: bool,
 }
@@ -69,6 +72,8 @@ pub(super) struct Fault<'a> {
     pub canary: &'a str,
     /// Whether its prompt is long.
     pub long: bool,
+    /// Whether it was asked for its first tokens.
+    pub of_first_tokens: bool,
     /// How it fails.
     pub error: &'a AskError,
 }
@@ -83,7 +88,8 @@ impl<'a> Look<'a> {
                 Ok(reply) => look.take(answer, reply, suite),
                 Err(error) if error.is_hard() && !whole => {
                     let long = probe(&answer.canary, suite).is_some_and(|(probe, _)| probe == Probe::Long);
-                    look.faults.push(Fault { canary: &answer.canary, long, error });
+                    let of_first_tokens = answer.part == Part::Fingerprint;
+                    look.faults.push(Fault { canary: &answer.canary, long, of_first_tokens, error });
                 }
                 Err(error) => {
                     look.unanswered += 1;
@@ -91,6 +97,7 @@ impl<'a> Look<'a> {
                 }
             }
         }
+        look.pace = pace(run);
         look.text_mode =
             !look.prints.is_empty() && look.prints.iter().all(|print| print.positions.is_empty());
         look
@@ -154,6 +161,52 @@ pub(super) fn probe(name: &str, suite: &Suite) -> Option<(Probe, bool)> {
     }
     let canary = suite.canary(name)?;
     Some((if canary.long { Probe::Long } else { Probe::Chat }, false))
+}
+
+/// Seconds of getting a model ready from which on an answer is one of a cold start.
+const COLD: f64 = 0.5;
+
+/// Tokens of an answer that its speed can be told by: with fewer, the clock's grain is in it.
+const LEAST_TOKENS: u64 = 4;
+
+/// The median speed of the whole answers, by the server's own clock where it tells one. `None`: somebody else used the
+/// server, or that is not known.
+fn pace(run: &Run) -> Option<Pace> {
+    if run.idle != Some(true) {
+        return None;
+    }
+    let whole = run.answers.iter().filter(|answer| answer.part == Part::Graded);
+    let told: Vec<&crate::sample::Generation> = whole
+        .filter_map(|answer| Some(&answer.result.as_ref().ok()?.generation))
+        .filter(|generation| generation.told.load.is_none_or(|load| load.as_secs_f64() < COLD))
+        .collect();
+    let pace = Pace {
+        tokens_per_second: median(told.iter().filter_map(|generation| speed(generation)).collect()),
+        first_token_seconds_per_prompt_token: median(told.iter().filter_map(|one| wait(one)).collect()),
+    };
+    (pace.tokens_per_second.is_some() || pace.first_token_seconds_per_prompt_token.is_some()).then_some(pace)
+}
+
+fn speed(generation: &crate::sample::Generation) -> Option<f64> {
+    if let (Some(seconds), Some(tokens)) = (generation.told.decode, generation.told.decode_tokens) {
+        return (tokens >= LEAST_TOKENS && !seconds.is_zero()).then(|| tokens as f64 / seconds.as_secs_f64());
+    }
+    let each = generation.time_per_output_token?;
+    let enough = generation.tokens.output? >= LEAST_TOKENS && !each.is_zero();
+    enough.then(|| 1.0 / each.as_secs_f64())
+}
+
+fn wait(generation: &crate::sample::Generation) -> Option<f64> {
+    if let (Some(seconds), Some(tokens)) = (generation.told.prompt, generation.told.prompt_tokens) {
+        return (tokens > 0).then(|| seconds.as_secs_f64() / tokens as f64);
+    }
+    let tokens = generation.tokens.input?.checked_sub(generation.tokens.cached.unwrap_or(0))?;
+    (tokens > 0).then_some(generation.time_to_first_token?.as_secs_f64() / tokens as f64)
+}
+
+fn median(mut of: Vec<f64>) -> Option<f64> {
+    of.sort_by(f64::total_cmp);
+    of.get(of.len() / 2).copied()
 }
 
 /// Whether all questions, and more than one, were refused with the same status: then the server tells of the

@@ -5,16 +5,9 @@ use std::collections::BTreeMap;
 use super::baseline::{Baseline, Known};
 use super::dictionary::{Dictionary, FLOOR, MOST_STATES, TOO_WIDE};
 use super::learning::{Learning, Settled};
+use super::performance::Band;
+use super::tolerance;
 use super::{FORMAT, Probe};
-
-/// How many times the largest distance within the baseline a run may be off, where the numbers are always the same.
-const FACTOR: f64 = 3.0;
-
-/// The same where they are not: a noisy server shows only a part of its noise in a few hundred runs.
-const NOISY_FACTOR: f64 = 5.0;
-
-/// The same for medians of runs, which spread less.
-const SLOW_FACTOR: f64 = 1.5;
 
 /// States that a short canary has at most, where the numbers are called always the same.
 const FEW_STATES: usize = 3;
@@ -60,9 +53,9 @@ pub(super) fn make(learning: &Learning, suite: &str, number: u32, all: bool) -> 
     if settled.runs == 0 {
         return Err(Refused::Nothing("no run could be learned from yet".into()));
     }
-    let last = settled.runs;
+    let last = settled.passes;
     let deterministic = is_deterministic(learning, last);
-    let factor = if deterministic { FACTOR } else { NOISY_FACTOR };
+    let factor = if deterministic { tolerance::DETERMINISTIC } else { tolerance::NOISY };
     let mut baseline = Baseline {
         format: FORMAT,
         number,
@@ -78,6 +71,8 @@ pub(super) fn make(learning: &Learning, suite: &str, number: u32, all: bool) -> 
         margin: MARGIN,
         prompt_tokens: told(learning),
         checks: settled.checks.clone(),
+        band: Band::of(&settled.paces),
+        idle_runs: settled.paces.len() as u64,
         ..Baseline::default()
     };
     for (name, dictionary) in &learning.canaries {
@@ -147,7 +142,7 @@ fn tolerances(baseline: &mut Baseline, learning: &Learning, factor: f64, last: u
         baseline.slow_tolerance = baseline.tolerance;
     } else {
         baseline.tolerance = (factor * most).max(FLOOR);
-        baseline.slow_tolerance = (SLOW_FACTOR * most).max(FLOOR);
+        baseline.slow_tolerance = (tolerance::SLOW * most).max(FLOOR);
     }
 }
 

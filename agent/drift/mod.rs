@@ -5,6 +5,7 @@
 mod baseline;
 pub mod bound;
 pub mod budget;
+mod capabilities;
 mod cause;
 mod compare;
 mod dictionary;
@@ -14,6 +15,7 @@ pub mod kld;
 mod learning;
 mod look;
 mod making;
+mod oncall;
 pub mod performance;
 mod picture;
 mod plan;

@@ -119,6 +119,12 @@ impl Picture {
         self.distances.iter().find(|(of, _)| *of == probe).map(|(_, distance)| *distance)
     }
 
+    /// The part of the texts that is not known.
+    pub(super) fn unknown_texts(&self) -> Option<f64> {
+        let (known, all) = self.texts;
+        (all > 0).then(|| f64::from(all - known) / f64::from(all))
+    }
+
     /// Whether a probe moved.
     pub(super) fn has_moved(&self, probe: Probe) -> bool {
         self.moved.contains(&probe)
@@ -138,7 +144,9 @@ impl Picture {
 
 /// The probes that moved: on a server that always computes the same numbers, half the tolerance is a move.
 fn moved(baseline: &Baseline, compared: &Compared) -> Vec<Probe> {
-    let part = if baseline.deterministic { 0.5 } else { 1.0 };
+    // What only medians show moved by less than a tolerance of single runs.
+    let creeps = compared.score.is_some_and(|score| score > baseline.slow_tolerance);
+    let part = if baseline.deterministic || creeps { 0.5 } else { 1.0 };
     let moved = |probe: &Probe| match probe {
         Probe::Chat => compared.score.is_some_and(|score| score > part * baseline.tolerance),
         Probe::Sampling => compared.sampler == Some(true),

@@ -32,6 +32,11 @@ impl Plan {
         }
     }
 
+    /// The command that asks the model by hand.
+    pub(super) fn canary(&self) -> String {
+        format!("opsagent canary --target {} --model {}", self.target, self.model)
+    }
+
     /// `TARGET/MODEL`, as commands take it.
     pub fn name(&self) -> String {
         format!("{}/{}", self.target, self.model)

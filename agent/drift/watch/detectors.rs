@@ -7,6 +7,8 @@ use crate::drift::budget::Budget;
 use crate::drift::compare::Compared;
 use crate::drift::evidence::Evidence;
 use crate::drift::look::SAMPLER;
+use crate::drift::quality::Quality;
+use crate::drift::slow::{BLOCK, Slow};
 use crate::drift::{Plan, Stream, StreamState};
 
 /// The part of the fast fingerprint's budget that goes to its long prompts: they are asked once an hour, apart, and
@@ -34,7 +36,19 @@ pub(super) struct Detectors {
     /// The sampler's alone. `None`: the baseline has none.
     #[serde(default)]
     sampler: Option<Evidence>,
+    /// Medians of the short answers' mean distance. `None`: texts are compared, whose share has no such scale.
+    #[serde(default)]
+    slow: Option<Slow>,
+    /// The checks that were stable in the baseline.
+    quality: Quality,
+    /// Speed while nobody else used the server. `None`: the baseline has too few such runs.
+    #[serde(default)]
+    performance: Option<Evidence>,
 }
+
+/// Graded answers for each beat that the quality's threshold is set for: two of the beat, and as many that are asked
+/// again when a check that always passed failed.
+pub(super) const ANSWERS: f64 = 4.0;
 
 /// What a run adds to each detector.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,35 +56,57 @@ pub(super) struct Steps {
     pub short: Option<bool>,
     pub long: Option<bool>,
     pub sampler: Option<bool>,
+    pub slower: Option<bool>,
+    /// The short answers' mean distance, and the tolerance of its medians.
+    pub score: Option<(f64, f64)>,
 }
 
 impl Steps {
     pub(super) fn of(compared: &Compared) -> Steps {
-        Steps { short: compared.short, long: compared.long, sampler: compared.sampler }
+        Steps { short: compared.short, long: compared.long, sampler: compared.sampler, ..Steps::default() }
     }
 }
 
 impl Detectors {
     pub(super) fn new(baseline: &Baseline, plan: &Plan) -> Detectors {
-        let [short, long, sampler] = budgets(plan);
+        let budgets = Budgets::of(plan);
         let runs = baseline.runs;
+        let long = baseline.long_runs >= LEAST_LONG_RUNS;
+        let stable = baseline.checks.iter().filter(|(_, record)| record.is_stable());
+        let checks =
+            stable.map(|(canary, record)| (canary.clone(), record.asked - record.passed, record.asked));
         Detectors {
-            short: Evidence::new(0, runs, short),
-            long: (baseline.long_runs >= LEAST_LONG_RUNS).then(|| Evidence::new(0, baseline.long_runs, long)),
-            sampler: baseline.canaries.contains_key(SAMPLER).then(|| Evidence::new(0, runs, sampler)),
+            short: Evidence::new(0, runs, budgets.short),
+            long: long.then(|| Evidence::new(0, baseline.long_runs, budgets.long)),
+            sampler: baseline.canaries.contains_key(SAMPLER).then(|| Evidence::new(0, runs, budgets.sampler)),
+            slow: (!baseline.text_mode).then(|| Slow::new(budgets.slow)),
+            quality: Quality::new(checks, budgets.quality),
+            performance: baseline.band.map(|_| Evidence::new(0, baseline.idle_runs, budgets.performance)),
         }
     }
 
     /// Another beat or another number of allowed alarms.
     pub(super) fn replan(&mut self, plan: &Plan) {
-        let [short, long, sampler] = budgets(plan);
-        self.short.set_threshold(short.threshold);
-        if let Some(evidence) = &mut self.long {
-            evidence.set_threshold(long.threshold);
+        let budgets = Budgets::of(plan);
+        self.short.set_threshold(budgets.short.threshold);
+        self.quality.set_threshold(budgets.quality.threshold);
+        for (evidence, budget) in [
+            (&mut self.long, budgets.long),
+            (&mut self.sampler, budgets.sampler),
+            (&mut self.performance, budgets.performance),
+        ] {
+            if let Some(evidence) = evidence {
+                evidence.set_threshold(budget.threshold);
+            }
         }
-        if let Some(evidence) = &mut self.sampler {
-            evidence.set_threshold(sampler.threshold);
+        if let Some(slow) = &mut self.slow {
+            slow.set_threshold(budgets.slow.threshold);
         }
+    }
+
+    /// Takes in whether a graded answer failed. Tells whether that raises the alarm of quality.
+    pub(super) fn graded(&mut self, canary: &str, failed: bool) -> bool {
+        self.quality.observe(canary, failed)
     }
 
     /// Takes a run in: the streams that raise an alarm by it. A stream that holds one takes nothing in: those runs are
@@ -101,6 +137,19 @@ impl Detectors {
         {
             raised.push(Stream::Sampling);
         }
+        if let (Some(slow), Some((score, tolerance))) = (&mut self.slow, steps.score)
+            && !latched(Stream::FingerprintSlow)
+            && !fast
+            && slow.observe(score, tolerance)
+        {
+            raised.push(Stream::FingerprintSlow);
+        }
+        if let (Some(evidence), Some(slower)) = (&mut self.performance, steps.slower)
+            && !latched(Stream::Performance)
+            && evidence.observe(slower)
+        {
+            raised.push(Stream::Performance);
+        }
         raised.sort_unstable();
         raised.dedup();
         raised
@@ -122,7 +171,18 @@ impl Detectors {
             _ => short,
         };
         let mut states = vec![fast];
+        states.extend(self.slow.as_ref().map(|slow| StreamState {
+            stream: Stream::FingerprintSlow,
+            evidence: slow.evidence().map_or(0.0, Evidence::ln_m),
+            threshold: slow.threshold(),
+        }));
+        states.push(StreamState {
+            stream: Stream::Quality,
+            evidence: self.quality.ln_m(),
+            threshold: self.quality.threshold(),
+        });
         states.extend(self.sampler.as_ref().map(|evidence| of(Stream::Sampling, evidence)));
+        states.extend(self.performance.as_ref().map(|evidence| of(Stream::Performance, evidence)));
         states
     }
 
@@ -141,21 +201,52 @@ impl Detectors {
         self.long.as_ref()?.runs_to_alarm(1.0)
     }
 
+    /// The slow path. `None`: texts are compared.
+    pub(super) fn slow(&self) -> Option<&Slow> {
+        self.slow.as_ref()
+    }
+
+    /// Failures of that check in a row to the alarm of quality. `None`: it is not watched.
+    pub(super) fn failures_to_alarm(&self, canary: &str) -> Option<u64> {
+        self.quality.failures_to_alarm(canary)
+    }
+
+    /// Runs to the alarm of speed.
+    pub(super) fn slower_runs_to_alarm(&self) -> Option<u64> {
+        self.performance.as_ref()?.runs_to_alarm(1.0)
+    }
+
     /// Upper bound of the rate of runs that exceed although nothing changed.
     pub(super) fn bound(&self) -> f64 {
         self.short.rate().bound()
     }
 }
 
-/// What the short answers, the long ones and the sampler's may spend.
-fn budgets(plan: &Plan) -> [Budget; 3] {
-    let beat = plan.every_seconds / (1.0 + EXTRA);
-    let part = |budget: Budget, part: f64| Budget {
-        threshold: budget.threshold - part.ln(),
-        delta: budget.delta * part,
-    };
-    let fast = Budget::of(Stream::FingerprintFast, plan.alarms_a_year, beat);
-    let hourly = Budget::of(Stream::FingerprintFast, plan.alarms_a_year, LONG_EVERY.max(beat));
-    let sampler = Budget::of(Stream::Sampling, plan.alarms_a_year, beat);
-    [part(fast, 1.0 - LONG_PART), part(hourly, LONG_PART), sampler]
+/// What each detector may spend.
+struct Budgets {
+    short: Budget,
+    long: Budget,
+    sampler: Budget,
+    slow: Budget,
+    quality: Budget,
+    performance: Budget,
+}
+
+impl Budgets {
+    fn of(plan: &Plan) -> Budgets {
+        let beat = plan.every_seconds / (1.0 + EXTRA);
+        let of = |stream, seconds| Budget::of(stream, plan.alarms_a_year, seconds);
+        let part = |budget: Budget, part: f64| Budget {
+            threshold: budget.threshold - part.ln(),
+            delta: budget.delta * part,
+        };
+        Budgets {
+            short: part(of(Stream::FingerprintFast, beat), 1.0 - LONG_PART),
+            long: part(of(Stream::FingerprintFast, LONG_EVERY.max(beat)), LONG_PART),
+            sampler: of(Stream::Sampling, beat),
+            slow: of(Stream::FingerprintSlow, beat * BLOCK as f64),
+            quality: of(Stream::Quality, plan.every_seconds / ANSWERS),
+            performance: of(Stream::Performance, beat),
+        }
+    }
 }

@@ -15,9 +15,13 @@ use super::{Alarm, Change, FORMAT, Plan, Report, Verdict};
 use crate::sample::{Facts, Run};
 use crate::suite::Suite;
 
+mod alarm;
 mod detectors;
 mod facts;
+mod grow;
+mod looks;
 mod observe;
+mod policy;
 mod quality;
 mod report;
 
@@ -59,8 +63,12 @@ pub struct Watch {
     counted: Counted,
     verdict: Verdict,
     since: Option<Timestamp>,
+    /// The largest KLD equivalent since it moved, nats.
+    farthest: f64,
     /// Why no baseline could be made of what was gathered, if so.
     refused: Option<String>,
+    /// Why the last run got no answer, if so.
+    why: Option<String>,
 }
 
 /// How many runs.
@@ -77,14 +85,25 @@ struct Counted {
     spell: u64,
     /// Without anything to judge in a row, by now.
     unanswered: u64,
+    /// Runs in a row whose score is within the tolerance of medians, by now.
+    near: u64,
+    /// Runs in a row that were as fast as before, by now.
+    brisk: u64,
+    /// The last long prompts were off.
+    long_off: bool,
     /// Looks beside the beat that may still count as evidence.
     extra: f64,
     /// When the last look beside the beat counted.
     extra_at: Option<Timestamp>,
+    /// Graded answers that may still count as evidence.
+    answers: f64,
 }
 
 /// Looks beside the beat that may count at first, and that are saved up at most.
 const MOST_EXTRA: f64 = 12.0;
+
+/// Graded answers that may count at first, and that are saved up at most: each check of a suite twice.
+const MOST_ANSWERS: f64 = 60.0;
 
 impl Default for Watch {
     fn default() -> Watch {
@@ -110,10 +129,12 @@ impl Watch {
             changes: Vec::new(),
             last: None,
             off: None,
-            counted: Counted { extra: MOST_EXTRA, ..Counted::default() },
+            counted: Counted { extra: MOST_EXTRA, answers: MOST_ANSWERS, ..Counted::default() },
             verdict: Verdict::Learning,
             since: None,
+            farthest: 0.0,
             refused: None,
+            why: None,
         }
     }
 
@@ -165,21 +186,11 @@ impl Watch {
     ///
     /// Nothing moved, or what it does now is too unsteady.
     pub fn accept(&mut self, now: Timestamp) -> Result<Seen, Refused> {
-        let candidate = self.candidate.as_ref().filter(|candidate| !candidate.is_empty());
-        let Some(candidate) = candidate else {
-            return Err(Refused::Nothing(
-                "nothing moved since the baseline, so there is nothing to accept; \
-                 `opsagent baseline capture` makes a new one"
-                    .into(),
-            ));
-        };
-        let baseline = making::make(candidate, &self.suite, self.numbers + 1, true)?;
-        let learning = self.candidate.take();
+        let baseline = policy::adopt(self, now)?;
         let number = baseline.number;
         let name = self.plan.name();
         let text =
             format!("{name}: what it does now was accepted as baseline {number} ({} runs)", baseline.runs);
-        self.put_in_force(baseline.clone(), learning, now);
         let events = vec![Event { at: now, what: What::Accepted { number }, text }];
         Ok(Seen { events, made: Some(baseline), ..Seen::default() })
     }
@@ -231,6 +242,9 @@ impl Watch {
         self.numbers = self.numbers.max(baseline.number);
         self.detectors = Some(Detectors::new(&baseline, &self.plan));
         self.learning = learning.filter(|_| next_size(&baseline).is_some());
+        for (fact, told) in &baseline.facts.of {
+            self.facts.of.entry(*fact).or_insert_with(|| told.clone());
+        }
         self.changes = facts::differences(&baseline.facts, &self.facts, &[], now);
         self.candidate = None;
         self.alarms.clear();
@@ -238,8 +252,8 @@ impl Watch {
         self.off = None;
         self.last = None;
         self.refused = None;
-        let (extra, extra_at) = (self.counted.extra, self.counted.extra_at);
-        self.counted = Counted { extra, extra_at, ..Counted::default() };
+        let Counted { extra, extra_at, answers, .. } = self.counted;
+        self.counted = Counted { extra, extra_at, answers, ..Counted::default() };
         self.baseline = Some(baseline);
         self.say(Verdict::Steady, now);
     }

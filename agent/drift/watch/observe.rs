@@ -2,40 +2,43 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use super::detectors::{EXTRA, Steps};
-use super::{Counted, Learning, MOST_EXTRA, Watch, facts, making, next_size, record};
+use super::detectors::Steps;
+use super::{Watch, alarm, facts, grow, looks, policy, record};
+use crate::drift::Verdict;
 use crate::drift::compare::{Compared, compare};
 use crate::drift::look::Look;
 use crate::drift::picture::{FaultKind, Picture};
 use crate::drift::seen::{Event, Judged, Seen, Wants, What};
-use crate::drift::severity::{Losses, severity};
-use crate::drift::{Alarm, Stream, Verdict, cause};
 use crate::sample::{Purpose, Run};
 use crate::suite::Suite;
 
-/// Runs without a deviation after which an alarm that nobody answered ends by itself.
-const CLEAN_RUNS: u64 = 12;
-
 /// Runs in a row without anything to judge, after which the model is called failing.
 const FAILING_RUNS: u64 = 3;
-
-/// A fault that needs no statistics is looked at again after this.
-const REPEAT_AFTER: Duration = Duration::from_secs(10);
 
 /// When it is looked again at what exceeded, after the first time.
 const CONFIRM_AFTER: [Duration; 3] =
     [Duration::from_secs(20), Duration::from_secs(40), Duration::from_secs(60)];
 
-/// Where numbers vary by themselves, what varies now may vary the same a moment later: one look in so long counts.
-const NOISY_SECONDS: i64 = 120;
-
-/// Where they never do, it must only be another look.
-const STEADY_SECONDS: i64 = 15;
-
 /// How often a check that always passed and failed is asked again.
 const BURST: u32 = 4;
+
+/// The longest reason that is kept of why there was no answer.
+const LONGEST_WHY: usize = 200;
+
+/// A run beside what is known.
+pub(super) struct Sight<'a> {
+    pub run: &'a Run,
+    pub look: Look<'a>,
+    /// `None`: there is no baseline.
+    pub compared: Option<Compared>,
+    pub picture: Picture,
+    /// Whether it is farther off than the baseline's own spread, or faulty.
+    pub exceeds: bool,
+    /// Whether enough of the short canaries answered to hold them against the baseline.
+    pub whole: bool,
+    /// Whether it was slower than the baseline's slowest. `None`: not to be told.
+    pub slower: Option<bool>,
+}
 
 /// Takes a run in.
 pub(super) fn observe(watch: &mut Watch, run: &Run, suite: &Suite) -> Seen {
@@ -45,49 +48,37 @@ pub(super) fn observe(watch: &mut Watch, run: &Run, suite: &Suite) -> Seen {
     }
     let look = Look::of(run, suite);
     if !look.can_be_judged() {
-        watch.counted.unanswered += 1;
-        seen.result = Judged::Error;
-        if watch.counted.unanswered >= FAILING_RUNS {
-            watch.say(Verdict::Failing, run.at);
-        }
-        return seen;
+        return unanswered(watch, &look, run, seen);
     }
     watch.counted.unanswered = 0;
-    identity(watch, run, &mut seen);
-    let compared = watch.baseline.as_ref().map(|baseline| compare(baseline, &look));
-    let picture = match (&watch.baseline, &compared) {
-        (Some(baseline), Some(compared)) => Picture::of(baseline, &look, compared, run.at),
-        _ => Picture::of_faults(&look, run.at),
-    };
-    for graded in &look.graded {
+    watch.why = None;
+    seen.events.extend(facts::told(&mut watch.facts, &run.facts, run.at, &watch.plan));
+    if let Some(baseline) = &watch.baseline {
+        watch.changes = facts::differences(&baseline.facts, &watch.facts, &watch.changes, run.at);
+    }
+    let sight = sight(watch, run, look);
+    seen.result = if sight.exceeds { Judged::Exceed } else { Judged::Ok };
+    seen.kld = sight.picture.kld;
+    seen.distance = sight.picture.kld.or_else(|| sight.picture.unknown_texts());
+    count(watch, &sight);
+    let mut raised = alarm::hard(watch, &sight.picture, &mut seen);
+    raised.extend(statistics(watch, &sight));
+    for graded in &sight.look.graded {
         watch.checks.entry(graded.canary.to_owned()).or_default().take(graded);
     }
-    let exceeds = compared.as_ref().is_some_and(Compared::exceeds) || !picture.faults.is_empty();
-    seen.result = if exceeds { Judged::Exceed } else { Judged::Ok };
-    seen.kld = picture.kld;
-    let texts = picture.texts;
-    seen.distance =
-        picture.kld.or_else(|| (texts.1 > 0).then(|| f64::from(texts.1 - texts.0) / f64::from(texts.1)));
-    count(&mut watch.counted, compared.is_some(), exceeds);
-    let hard = hard(watch, &picture, &mut seen);
-    let counts_as_step = step(watch, run);
-    let raised = match (&compared, counts_as_step) {
-        (Some(compared), true) => statistics(watch, compared, &picture),
-        _ => Vec::new(),
-    };
-    if exceeds {
-        watch.off = Some(picture.clone());
+    if sight.exceeds {
+        watch.off = Some(sight.picture.clone());
     }
-    watch.last = Some(picture);
-    candidate(watch, run, &look, exceeds);
-    for stream in hard.into_iter().chain(raised) {
-        raise(watch, stream, run.at, &mut seen);
-    }
-    learn(watch, run, &look, exceeds, &mut seen);
-    resolve(watch, run.at, &mut seen);
-    wants(watch, run, exceeds, &mut seen);
-    let verdict = verdict(watch, exceeds);
-    watch.say(verdict, run.at);
+    watch.last = Some(sight.picture.clone());
+    policy::gather(watch, &sight);
+    alarm::raise(watch, raised, run.at, &mut seen);
+    grow::learn(watch, &sight, &mut seen);
+    alarm::resolve(watch, run.at, &mut seen);
+    policy::accept(watch, run.at, &mut seen);
+    wants(watch, &sight, &mut seen);
+    // What exceeded the former baseline is what the one that was made just now is of.
+    let exceeds = sight.exceeds && seen.made.is_none();
+    watch.say(verdict(watch, exceeds), run.at);
     seen
 }
 
@@ -103,210 +94,101 @@ fn other_suite(watch: &mut Watch, run: &Run, seen: &mut Seen) {
     watch.say(Verdict::Learning, run.at);
 }
 
-fn identity(watch: &mut Watch, run: &Run, seen: &mut Seen) {
-    seen.events.extend(facts::told(&mut watch.facts, &run.facts, run.at, &watch.plan));
-    if let Some(baseline) = &watch.baseline {
-        watch.changes = facts::differences(&baseline.facts, &watch.facts, &watch.changes, run.at);
+/// A server that does not answer is no evidence against its model; several runs in a row are worth saying.
+fn unanswered(watch: &mut Watch, look: &Look<'_>, run: &Run, mut seen: Seen) -> Seen {
+    watch.counted.unanswered += 1;
+    watch.why = look.why.map(|error| error.to_string().chars().take(LONGEST_WHY).collect());
+    seen.result = Judged::Error;
+    if watch.counted.unanswered >= FAILING_RUNS {
+        watch.say(Verdict::Failing, run.at);
     }
+    seen
 }
 
-fn count(counted: &mut Counted, compared: bool, exceeds: bool) {
-    counted.compared += u64::from(compared);
-    counted.exceeding += u64::from(exceeds && compared);
-    if exceeds {
-        counted.clean = 0;
+fn sight<'a>(watch: &Watch, run: &'a Run, look: Look<'a>) -> Sight<'a> {
+    let Some(baseline) = &watch.baseline else {
+        let picture = Picture::of_faults(&look, run.at);
+        let exceeds = !picture.faults.is_empty();
+        return Sight { run, look, compared: None, picture, exceeds, whole: false, slower: None };
+    };
+    let compared = compare(baseline, &look);
+    let picture = Picture::of(baseline, &look, &compared, run.at);
+    let slower = baseline.band.zip(look.pace).and_then(|(band, pace)| band.exceeds(&pace));
+    let exceeds = compared.exceeds() || !picture.faults.is_empty();
+    let faulty = look.faults.iter().filter(|fault| !fault.long && fault.of_first_tokens).count();
+    let whole = (compared.chat().count() + faulty) * 2 >= baseline.chat_canaries();
+    Sight { run, look, compared: Some(compared), picture, exceeds, whole, slower }
+}
+
+fn count(watch: &mut Watch, sight: &Sight<'_>) {
+    let counted = &mut watch.counted;
+    let Some(compared) = &sight.compared else { return };
+    counted.compared += 1;
+    counted.exceeding += u64::from(sight.exceeds);
+    let long_fault = sight.picture.faults.iter().any(|fault| fault.long);
+    if compared.long == Some(true) || long_fault {
+        counted.long_off = true;
+    } else if compared.long == Some(false) {
+        counted.long_off = false;
+    }
+    let far = compared
+        .score
+        .is_some_and(|score| watch.baseline.as_ref().is_some_and(|baseline| score > baseline.slow_tolerance));
+    if let Some(slower) = sight.slower {
+        counted.brisk = if slower { 0 } else { counted.brisk + 1 };
+    }
+    if sight.exceeds {
+        (counted.clean, counted.near) = (0, 0);
         counted.spell += 1;
-    } else {
+    } else if compared.short.is_some() {
         counted.clean += 1;
-        counted.spell =
-            if counted.clean >= CLEAN_RUNS { 0 } else { counted.spell + u64::from(counted.spell > 0) };
+        counted.near = if far { 0 } else { counted.near + 1 };
+        let over = counted.spell == 0 || counted.clean >= alarm::CLEAN_RUNS;
+        counted.spell = if over { 0 } else { counted.spell + 1 };
     }
 }
 
-/// Faults that stood when they were looked at again, as the streams that tell them; a first one is asked for again.
-fn hard(watch: &Watch, picture: &Picture, seen: &mut Seen) -> Vec<Stream> {
-    if picture.faults.is_empty() {
-        return Vec::new();
-    }
-    let before = watch.last.as_ref().map(|last| last.faults.as_slice()).unwrap_or_default();
-    let stands = |kind: FaultKind| before.iter().any(|fault| fault.kind == kind);
-    let mut streams = Vec::new();
-    for fault in &picture.faults {
-        // Before there is a baseline, only numbers that are none are a fault for sure.
-        let known = watch.baseline.is_some() || fault.kind == FaultKind::BadLogprob;
-        if known && stands(fault.kind) {
-            let of_set_up = matches!(fault.kind, FaultKind::Count | FaultKind::TooLong | FaultKind::Status);
-            streams.push(if of_set_up { Stream::Identity } else { Stream::FingerprintFast });
+/// Shows the run to the detectors of the streams: those that raise an alarm by it.
+fn statistics(watch: &mut Watch, sight: &Sight<'_>) -> Vec<crate::drift::Stream> {
+    let Some(compared) = &sight.compared else { return Vec::new() };
+    let counts = looks::counts(watch, sight);
+    let mut answers = Vec::new();
+    for graded in &sight.look.graded {
+        if looks::answer_counts(watch, sight.run.purpose) {
+            answers.push((graded.canary, !graded.failed.is_empty()));
         }
     }
-    let held = |stream: &Stream| watch.alarms.iter().any(|alarm| alarm.stream == *stream);
-    if streams.is_empty() {
-        let mut canaries: Vec<String> = picture.faults.iter().map(|fault| fault.canary.clone()).collect();
-        canaries.retain(|canary| !canary.is_empty());
-        canaries.dedup();
-        seen.wants = Wants::RepeatHard { after: REPEAT_AFTER, canaries };
-    }
-    streams.retain(|stream| !held(stream));
-    streams.sort_unstable();
-    streams.dedup();
-    streams
-}
-
-/// Whether the run counts as a step of evidence. Each beat does. A look beside the beat is one more chance of a false
-/// alarm, and the promise is for the beats of a year: so at most [`EXTRA`] of them for each beat count, for which the
-/// thresholds are set, and each only some time after the last, since what varies by itself may vary the same at once.
-fn step(watch: &mut Watch, run: &Run) -> bool {
-    match run.purpose {
-        Purpose::Beat => {
-            watch.counted.extra = (watch.counted.extra + EXTRA).min(MOST_EXTRA);
-            return true;
-        }
-        // The long prompts have a detector of their own, for so many steps a year as there are hours.
-        Purpose::Long => return true,
-        Purpose::Capture => return false,
-        Purpose::Confirm | Purpose::Manual => {}
-    }
-    let steady = watch.baseline.as_ref().is_some_and(|baseline| baseline.deterministic);
-    let apart = if steady { STEADY_SECONDS } else { NOISY_SECONDS };
-    let long_ago = watch.counted.extra_at.is_none_or(|at| run.at.duration_since(at).as_secs() >= apart);
-    if !long_ago || watch.counted.extra < 1.0 {
-        return false;
-    }
-    watch.counted.extra -= 1.0;
-    watch.counted.extra_at = Some(run.at);
-    true
-}
-
-fn statistics(watch: &mut Watch, compared: &Compared, picture: &Picture) -> Vec<Stream> {
-    let mut steps = Steps::of(compared);
-    if picture.faults.iter().any(|fault| !fault.long && fault.kind != FaultKind::Status) {
+    let mut steps = if counts { Steps::of(compared) } else { Steps::default() };
+    let faulty = |fault: &crate::drift::picture::FaultSeen| !fault.long && fault.kind != FaultKind::Status;
+    if counts && sight.picture.faults.iter().any(faulty) {
         steps.short = Some(true);
+    }
+    if !sight.whole {
+        (steps.short, steps.sampler) = (None, None);
+    }
+    if counts {
+        steps.slower = sight.slower;
+        let tolerance = watch.baseline.as_ref().map(|baseline| baseline.slow_tolerance);
+        steps.score = compared.score.filter(|_| sight.whole).zip(tolerance);
     }
     let Some(detectors) = &mut watch.detectors else { return Vec::new() };
     let alarms = &watch.alarms;
-    detectors.observe(steps, |stream| alarms.iter().any(|alarm| alarm.stream == stream))
+    let latched = |stream| alarms.iter().any(|alarm: &crate::drift::Alarm| alarm.stream == stream);
+    let mut raised = detectors.observe(steps, latched);
+    if !latched(crate::drift::Stream::Quality) {
+        let failed = answers.into_iter().filter(|(canary, failed)| detectors.graded(canary, *failed)).count();
+        raised.extend((failed > 0).then_some(crate::drift::Stream::Quality));
+    }
+    raised
 }
 
-/// Gathers what the model does from the first run on that exceeded, for a person to accept.
-fn candidate(watch: &mut Watch, run: &Run, look: &Look<'_>, exceeds: bool) {
-    if watch.baseline.is_none() {
+fn wants(watch: &Watch, sight: &Sight<'_>, seen: &mut Seen) {
+    if seen.wants != Wants::Nothing || watch.baseline.is_none() {
         return;
     }
-    let begins = exceeds || !watch.changes.is_empty();
-    if watch.candidate.is_none() && begins {
-        watch.candidate = Some(Learning::default());
-    }
-    let over = watch.counted.clean >= CLEAN_RUNS && watch.alarms.is_empty() && watch.changes.is_empty();
-    if over {
-        watch.candidate = None;
-        watch.off = None;
-    }
-    if let Some(candidate) = &mut watch.candidate {
-        candidate.take(run, look);
-    }
-}
-
-fn raise(watch: &mut Watch, stream: Stream, at: Timestamp, seen: &mut Seen) {
-    let Some(picture) = watch.off.as_ref().or(watch.last.as_ref()) else { return };
-    let cause = cause::cause(picture, &watch.changes).unwrap_or(crate::drift::Cause::Unknown);
-    let severity = severity(picture, Some(cause), losses(watch));
-    let alarm = Alarm { stream, at, severity, cause, runs: watch.counted.spell };
-    if let Some(learning) = &mut watch.learning {
-        learning.forget_waiting();
-    }
-    let text = format!(
-        "{}: {}: {} ({})",
-        watch.plan.name(),
-        severity.name(),
-        super::report::what_moved(picture),
-        cause.name()
-    );
-    watch.alarms.push(alarm.clone());
-    seen.events.push(Event { at, what: What::Raised(alarm), text });
-}
-
-/// What was lost, beside what moved.
-pub(super) fn losses(watch: &Watch) -> Losses {
-    let lost = watch.lost();
-    Losses {
-        lost: lost.len(),
-        degenerates: lost.iter().any(|lost| lost.category == "degeneration"),
-        quality: watch.alarms.iter().any(|alarm| alarm.stream == Stream::Quality),
-        only_slow: !watch.alarms.is_empty()
-            && watch.alarms.iter().all(|alarm| alarm.stream == Stream::Performance),
-    }
-}
-
-/// Learns from the run, while nothing moved; and makes the next baseline when there are enough.
-fn learn(watch: &mut Watch, run: &Run, look: &Look<'_>, exceeds: bool, seen: &mut Seen) {
-    if !watch.alarms.is_empty() || !look.faults.is_empty() {
-        return;
-    }
-    let Some(learning) = &mut watch.learning else { return };
-    learning.take(run, look);
-    let quiet = !exceeds && watch.counted.clean >= CLEAN_RUNS && watch.changes.is_empty();
-    let suspects = watch.detectors.as_ref().is_some_and(super::Detectors::suspects);
-    let (due, all) = match &watch.baseline {
-        // Of the first runs nothing could be told apart: all of them are taken.
-        None => (learning.taken() >= super::SIZES[0], true),
-        Some(baseline) => {
-            let next = next_size(baseline).unwrap_or(u64::MAX);
-            (learning.settled.runs >= next && quiet && !suspects, false)
-        }
-    };
-    if !due {
-        return;
-    }
-    match making::make(learning, &watch.suite, watch.numbers + 1, all) {
-        Ok(baseline) => {
-            let learning = watch.learning.take();
-            let number = baseline.number;
-            let text = format!("{}: baseline {number} was made of {} runs", watch.plan.name(), baseline.runs);
-            let counted = watch.counted;
-            let checks = std::mem::take(&mut watch.checks);
-            let last = watch.last.take();
-            watch.put_in_force(baseline.clone(), learning, run.at);
-            // It is the same model as before, only better known.
-            watch.counted = counted;
-            watch.checks = checks;
-            watch.last = last;
-            seen.events.push(Event { at: run.at, what: What::BaselineMade { number }, text });
-            seen.made = Some(baseline);
-        }
-        Err(refused) => {
-            let text = format!("{}: no baseline can be made: {refused}", watch.plan.name());
-            if watch.refused.as_deref() != Some(&text) {
-                seen.events.push(Event { at: run.at, what: What::Refused, text: text.clone() });
-            }
-            watch.refused = Some(text);
-            // Begun anew: what was unsteady then may be steady later.
-            watch.learning = Some(Learning::default());
-        }
-    }
-}
-
-fn resolve(watch: &mut Watch, at: Timestamp, seen: &mut Seen) {
-    if watch.alarms.is_empty() || watch.counted.clean < CLEAN_RUNS || !watch.lost().is_empty() {
-        return;
-    }
-    for alarm in std::mem::take(&mut watch.alarms) {
-        let text = format!(
-            "{}: it answers as before again, for {CLEAN_RUNS} runs: the alarm of {} ended by itself",
-            watch.plan.name(),
-            alarm.stream.name()
-        );
-        seen.events.push(Event { at, what: What::Resolved(alarm), text });
-    }
-    watch.off = None;
-    watch.candidate = None;
-}
-
-fn wants(watch: &Watch, run: &Run, exceeds: bool, seen: &mut Seen) {
-    if seen.wants != Wants::Nothing {
-        return;
-    }
-    let first = exceeds && watch.counted.spell == 1 && watch.alarms.is_empty();
-    if first && matches!(run.purpose, Purpose::Beat | Purpose::Long) && watch.baseline.is_some() {
+    let beat = matches!(sight.run.purpose, Purpose::Beat | Purpose::Long);
+    let first = sight.exceeds && watch.counted.spell == 1 && watch.alarms.is_empty();
+    if first && beat {
         seen.wants = Wants::Confirm { after: CONFIRM_AFTER.to_vec() };
         return;
     }
@@ -314,7 +196,7 @@ fn wants(watch: &Watch, run: &Run, exceeds: bool, seen: &mut Seen) {
     let doubtful =
         watch.checks.iter().filter(|(canary, recent)| recent.is_doubtful(record(baseline, canary)));
     let canaries: Vec<String> = doubtful.map(|(canary, _)| canary.clone()).collect();
-    if !canaries.is_empty() && run.purpose != Purpose::Confirm {
+    if beat && !canaries.is_empty() {
         seen.wants = Wants::BurstChecks { canaries, times: BURST };
     }
 }
@@ -327,5 +209,10 @@ fn verdict(watch: &Watch, exceeds: bool) -> Verdict {
         return Verdict::Learning;
     }
     let suspects = watch.detectors.as_ref().is_some_and(super::Detectors::suspects);
-    if exceeds || suspects || !watch.lost().is_empty() { Verdict::Suspect } else { Verdict::Steady }
+    let moved = (exceeds || suspects) && !policy::is_small(watch);
+    if moved || !watch.lost().is_empty() || policy::is_grave(watch) {
+        Verdict::Suspect
+    } else {
+        Verdict::Steady
+    }
 }

@@ -2,10 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::{Watch, observe, quality, record};
+use super::{SIZES, Watch, alarm, policy, quality, record};
+use crate::drift::capabilities::{Reach, capabilities};
+use crate::drift::oncall::{self, Told};
 use crate::drift::picture::Picture;
 use crate::drift::severity::severity;
-use crate::drift::{Capability, Cause, CheckLost, Learning, Probe, Report, Verdict, cause};
+use crate::drift::{Capability, Cause, CheckLost, Learning, Report, Severity, Stream, Verdict, cause};
 
 impl Watch {
     /// Checks that the baseline always passed and that fail now.
@@ -22,14 +24,22 @@ impl Watch {
 /// What holds now.
 pub(super) fn report(watch: &Watch, _now: Timestamp) -> Report {
     let alarmed = !watch.alarms.is_empty();
-    let picture = if alarmed || watch.verdict == Verdict::Suspect { watch.off.as_ref() } else { None };
+    let picture = if alarmed || watch.verdict == Verdict::Suspect {
+        watch.off.as_ref().or(watch
+            .last
+            .as_ref()
+            .filter(|last| alarmed || !last.moved.is_empty() || !watch.lost().is_empty()))
+    } else {
+        None
+    };
+    let lost = watch.lost();
     let cause = picture.and_then(|picture| cause::cause(picture, &watch.changes));
     let last = watch.last.as_ref();
     let detectors = watch.detectors.as_ref();
     let baseline = watch.baseline.as_ref();
     Report {
         verdict: watch.verdict,
-        severity: picture.filter(|_| alarmed).map(|picture| severity(picture, cause, observe::losses(watch))),
+        severity: severity_of(watch, picture, cause),
         cause,
         since: watch.since,
         alarms: watch.alarms.clone(),
@@ -45,32 +55,69 @@ pub(super) fn report(watch: &Watch, _now: Timestamp) -> Report {
         categories: quality::categories(watch.checks.iter(), |canary| record(baseline, canary).cloned()),
         refused_harmful: quality::refusals(watch.checks.values(), true),
         refused_harmless: quality::refusals(watch.checks.values(), false),
-        lost: watch.lost(),
+        lost: lost.clone(),
         changes: watch.changes.clone(),
         runs: watch.counted.compared,
         exceeding: watch.counted.exceeding,
         baseline: baseline.map(|baseline| baseline.info(detectors.map_or(1.0, super::Detectors::bound))),
         learning: watch.learning.as_ref().map(|learning| learning_of(watch, learning)),
-        capabilities: detectors.map(capabilities).unwrap_or_default(),
-        words: picture.map(|picture| words(picture, cause, watch)).unwrap_or_default(),
+        capabilities: capable(watch),
+        words: words(watch, picture, cause, &lost),
     }
 }
 
-fn capabilities(detectors: &super::Detectors) -> Vec<Capability> {
-    let one = |change: &str, runs: Option<u64>| Capability { change: change.to_owned(), runs, note: None };
-    vec![
-        one("other weights, cache type, template or sampling", detectors.runs_to_alarm(1.0)),
-        one("a fault that hits one run of five", detectors.runs_to_alarm(0.2)),
-        one("what only long prompts show", detectors.long_runs_to_alarm()),
-    ]
+fn capable(watch: &Watch) -> Vec<Capability> {
+    let (Some(detectors), Some(baseline)) = (&watch.detectors, &watch.baseline) else {
+        let runs = SIZES[0].saturating_sub(watch.learning.as_ref().map_or(0, super::Learning::taken));
+        let note = Some(format!(
+            "nothing can be compared for {runs} more runs; a person can: opsagent baseline capture"
+        ));
+        let nothing = Capability { change: "a change of the answers".into(), runs: None, note };
+        return vec![nothing];
+    };
+    let checks = baseline.checks.keys().filter_map(|canary| detectors.failures_to_alarm(canary));
+    let reach = Reach {
+        full: detectors.runs_to_alarm(1.0),
+        partial: detectors.runs_to_alarm(0.2),
+        long: detectors.long_runs_to_alarm(),
+        slow: detectors.slow().and_then(crate::drift::slow::Slow::runs_to_alarm),
+        slow_warm: detectors.slow().map(crate::drift::slow::Slow::runs_to_warm),
+        check: checks.min(),
+        slower: detectors.slower_runs_to_alarm(),
+    };
+    let next = watch.learning.as_ref().and_then(|_| super::next_size(baseline));
+    capabilities(baseline, reach, next, watch.plan.every_seconds)
 }
 
-fn words(picture: &Picture, cause: Option<Cause>, watch: &Watch) -> Vec<String> {
-    let mut words = vec![format!("What moved: {}", what_moved(picture))];
-    if let Some(cause) = cause {
-        words.push(format!("Most likely: {}", cause.name()));
-        words.extend(cause::ambiguity(cause, &watch.changes).map(str::to_owned));
+fn words(watch: &Watch, picture: Option<&Picture>, cause: Option<Cause>, lost: &[CheckLost]) -> Vec<String> {
+    if watch.verdict == Verdict::Failing {
+        let why = watch.why.as_deref().unwrap_or("it is not known why");
+        return vec![
+            format!("What moved: no answer in {} runs in a row: {why}", watch.counted.unanswered),
+            "Most likely: the server is away, overloaded, or lost the model; the answers themselves are not judged".into(),
+            format!("Do: look at the server: `opsagent status`, its log, and `{}`", watch.plan.canary()),
+        ];
     }
+    let small = policy::is_small(watch);
+    if let Some(picture) = picture.filter(|_| !watch.alarms.is_empty() || !small) {
+        return oncall::words(&Told {
+            plan: &watch.plan,
+            picture,
+            cause,
+            changes: &watch.changes,
+            lost,
+            baseline: watch.baseline.as_ref(),
+            stream: watch.alarms.first().map_or(Stream::FingerprintFast, |alarm| alarm.stream),
+            sure: !watch.alarms.is_empty(),
+        });
+    }
+    let mut words = oncall::told(&watch.plan, &watch.changes, small, watch.plan.accepts_small_changes);
+    if let Some(refused) = &watch.refused {
+        words.push(format!("No baseline: {refused}"));
+    }
+    words.extend(
+        watch.baseline.iter().flat_map(|baseline| &baseline.weak).map(|weak| format!("Weak: {weak}")),
+    );
     words
 }
 
@@ -84,24 +131,17 @@ fn learning_of(watch: &Watch, learning: &super::Learning) -> Learning {
     }
 }
 
-fn ratio((of, all): (u32, u32)) -> f64 {
-    f64::from(of) / f64::from(all)
+/// How bad it is while an alarm holds; and of a change that the server told, before any alarm.
+fn severity_of(watch: &Watch, picture: Option<&Picture>, cause: Option<Cause>) -> Option<Severity> {
+    if watch.alarms.is_empty() {
+        let told = policy::is_grave(watch).then_some(Severity::Warning);
+        return told.or_else(|| policy::is_small(watch).then_some(Severity::Info));
+    }
+    let now = picture.map(|picture| severity(picture, cause, alarm::losses(watch, None)));
+    // What was worse at its worst does not look harmless because the last run was.
+    now.max(watch.alarms.iter().map(|alarm| alarm.severity).max())
 }
 
-/// What moved, in a clause.
-pub(super) fn what_moved(picture: &Picture) -> String {
-    let (of, all) = picture.exceeding;
-    let mut said = Vec::new();
-    if of > 0 {
-        let far =
-            picture.distance(Probe::Chat).map(|far| format!(" (mean {far:.2} nat)")).unwrap_or_default();
-        said.push(format!("answers to {of} of {all} fingerprint prompts moved{far}"));
-    }
-    if let Some(fault) = picture.faults.first() {
-        said.push(fault.text.clone());
-    }
-    if said.is_empty() {
-        said.extend(picture.moved.iter().map(|probe| format!("probe {} moved", probe.name())));
-    }
-    said.join("; ")
+fn ratio((of, all): (u32, u32)) -> f64 {
+    f64::from(of) / f64::from(all)
 }

@@ -67,7 +67,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub fn new() -> Model {
+    pub(super) fn new() -> Model {
         let mut facts = Facts::default();
         for (fact, told) in [
             (Fact::Digest, "sha256:1d3f"),
@@ -105,18 +105,18 @@ impl Model {
     }
 
     /// One whose prompts have three numeric states each, seldom the third.
-    pub fn noisy() -> Model {
+    pub(super) fn noisy() -> Model {
         Model { states: 3, noise: 0.15, ..Model::new() }
     }
 
     /// The next beat.
-    pub fn beat(&mut self) -> Run {
+    pub(super) fn beat(&mut self) -> Run {
         self.at += SignedDuration::from_mins(5);
         self.run(Purpose::Beat)
     }
 
     /// A run beside the beat, so many seconds after the last.
-    pub fn look_again(&mut self, seconds: i64) -> Run {
+    pub(super) fn look_again(&mut self, seconds: i64) -> Run {
         self.at += SignedDuration::from_secs(seconds);
         self.run(Purpose::Confirm)
     }

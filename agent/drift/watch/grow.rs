@@ -1,0 +1,70 @@
+//! Learning while all is quiet: a first baseline soon, and larger ones in its place as runs come.
+
+use super::observe::Sight;
+use super::{SIZES, Watch, alarm, next_size};
+use crate::drift::learning::Learning;
+use crate::drift::making;
+use crate::drift::seen::{Event, Seen, What};
+
+/// Learns from the run, while nothing moved; and makes the next baseline when there are enough.
+pub(super) fn learn(watch: &mut Watch, sight: &Sight<'_>, seen: &mut Seen) {
+    if !watch.alarms.is_empty() || !sight.look.faults.is_empty() {
+        return;
+    }
+    let texts_no_more = watch.baseline.as_ref().is_some_and(|baseline| baseline.text_mode)
+        && !sight.look.prints.is_empty()
+        && !sight.look.text_mode;
+    if texts_no_more
+        && watch.learning.as_ref().is_none_or(|learning| learning.text_mode || learning.is_empty())
+    {
+        // The server tells log probabilities now: a baseline of those finds more.
+        watch.learning = Some(Learning::default());
+    }
+    let Some(learning) = &mut watch.learning else { return };
+    learning.take(sight.run, &sight.look);
+    let quiet = !sight.exceeds && watch.counted.clean >= alarm::CLEAN_RUNS && watch.changes.is_empty();
+    let suspects = watch.detectors.as_ref().is_some_and(super::Detectors::suspects);
+    let (due, all) = match &watch.baseline {
+        // Of the first runs nothing could be told apart: all of them are taken.
+        None => (learning.taken() >= SIZES[0], true),
+        Some(baseline) => {
+            let other_mode = baseline.text_mode != learning.text_mode;
+            let next = if other_mode { SIZES[0] } else { next_size(baseline).unwrap_or(u64::MAX) };
+            (learning.settled.runs >= next && quiet && !suspects, false)
+        }
+    };
+    if due {
+        make(watch, sight, all, seen);
+    }
+}
+
+fn make(watch: &mut Watch, sight: &Sight<'_>, all: bool, seen: &mut Seen) {
+    let Some(learning) = watch.learning.take() else { return };
+    let at = sight.run.at;
+    match making::make(&learning, &watch.suite, watch.numbers + 1, all) {
+        Ok(baseline) => {
+            let number = baseline.number;
+            let text = format!("{}: baseline {number} was made of {} runs", watch.plan.name(), baseline.runs);
+            // It is the same model as before, only better known: what was seen of it goes on.
+            let counted = watch.counted;
+            let checks = std::mem::take(&mut watch.checks);
+            let last = watch.last.take();
+            watch.put_in_force(baseline.clone(), Some(learning), at);
+            watch.counted = counted;
+            watch.checks = checks;
+            watch.last = last;
+            seen.events.push(Event { at, what: What::BaselineMade { number }, text });
+            seen.made = Some(baseline);
+        }
+        Err(refused) => {
+            let text = refused.to_string();
+            if watch.refused.as_ref() != Some(&text) {
+                let text = format!("{}: no baseline can be made: {text}", watch.plan.name());
+                seen.events.push(Event { at, what: What::Refused, text });
+            }
+            watch.refused = Some(text);
+            // Begun anew: what was unsteady then may be steady later.
+            watch.learning = Some(Learning::default());
+        }
+    }
+}

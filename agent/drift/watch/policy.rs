@@ -1,0 +1,113 @@
+//! What the model does since it moved, and who may make a baseline of it: a person, always; the policy, where the
+//! server itself told the change and it moved the answers by next to nothing.
+
+use jiff::Timestamp;
+
+use super::observe::Sight;
+use super::{Watch, alarm};
+use crate::drift::cause::cause;
+use crate::drift::learning::Learning;
+use crate::drift::making::{self, Refused};
+use crate::drift::seen::{Event, Seen, What};
+use crate::drift::severity::{SMALL, severity};
+use crate::drift::{Baseline, Change, Severity};
+use crate::sample::Fact;
+
+/// Runs after a small announced change, for the policy to take it over: a first baseline's.
+const POLICY_RUNS: u64 = 20;
+
+/// Gathers what the model does from the first run on that exceeded, or that told another fact.
+pub(super) fn gather(watch: &mut Watch, sight: &Sight<'_>) {
+    if watch.baseline.is_none() {
+        return;
+    }
+    let moved = sight.exceeds || !watch.changes.is_empty();
+    let over = watch.counted.clean >= alarm::CLEAN_RUNS && !watch.counted.long_off;
+    if over && watch.alarms.is_empty() && watch.changes.is_empty() {
+        watch.candidate = None;
+        watch.off = None;
+    }
+    if watch.candidate.is_none() {
+        watch.farthest = 0.0;
+        watch.candidate = moved.then(Learning::default);
+    }
+    if let Some(candidate) = &mut watch.candidate {
+        // Text mode has no such distance: a text that is not known is a large one.
+        let texts = sight.picture.unknown_texts().filter(|_| sight.picture.kld.is_none());
+        watch.farthest = watch.farthest.max(sight.picture.kld.or(texts).unwrap_or(0.0));
+        if sight.look.faults.is_empty() {
+            candidate.take(sight.run, &sight.look);
+        }
+    }
+}
+
+/// Whether the server told the change, and it moved the answers by next to nothing and lost no check.
+pub(super) fn is_small(watch: &Watch) -> bool {
+    let told = !watch.changes.is_empty() && watch.changes.iter().all(is_harmless);
+    let mild = watch.off.as_ref().is_none_or(|off| {
+        severity(off, cause(off, &watch.changes), alarm::losses(watch, None)) == Severity::Info
+    });
+    told && mild && watch.alarms.is_empty() && watch.farthest < SMALL && watch.lost().is_empty()
+}
+
+/// Whether the server told a change that its users feel, though canaries need not: other sampling defaults, or a
+/// smaller context.
+pub(super) fn is_grave(watch: &Watch) -> bool {
+    watch.changes.iter().any(|change| !is_harmless(change))
+}
+
+/// Whether a fact may change without its users feeling it.
+fn is_harmless(change: &Change) -> bool {
+    let number = |told: &Option<String>| told.as_ref().and_then(|told| told.trim().parse::<u64>().ok());
+    match change.fact {
+        Fact::Sampling => false,
+        Fact::Context => number(&change.from).zip(number(&change.to)).is_some_and(|(from, to)| to >= from),
+        Fact::Digest | Fact::Quantization | Fact::Version | Fact::Template | Fact::Adapter => true,
+    }
+}
+
+/// Lets the policy take over a small announced change, when enough was seen of it.
+pub(super) fn accept(watch: &mut Watch, at: Timestamp, seen: &mut Seen) {
+    let enough = watch.candidate.as_ref().is_some_and(|candidate| candidate.taken() >= POLICY_RUNS);
+    if !enough || !watch.plan.accepts_small_changes || seen.made.is_some() || !is_small(watch) {
+        return;
+    }
+    let facts: Vec<&str> = watch.changes.iter().map(|change| change.fact.name()).collect();
+    let why = format!("{} changed and the answers hardly moved", facts.join(" and "));
+    if let Ok(baseline) = adopt(watch, at) {
+        let number = baseline.number;
+        let text = format!("{}: baseline {number} was made by policy: {why}", watch.plan.name());
+        seen.events.push(Event { at, what: What::Accepted { number }, text });
+        seen.made = Some(baseline);
+    }
+}
+
+/// Makes a baseline of what the model does since it moved, and puts it in force. Where only facts are others, what was
+/// known of its answers still holds, and is kept.
+///
+/// # Errors
+///
+/// Nothing moved, or what it does now is too unsteady.
+pub(super) fn adopt(watch: &mut Watch, at: Timestamp) -> Result<Baseline, Refused> {
+    let number = watch.numbers + 1;
+    let only_facts = watch.alarms.is_empty() && watch.off.is_none() && !watch.changes.is_empty();
+    if let Some(known) = watch.baseline.as_ref().filter(|_| only_facts) {
+        let baseline = Baseline { number, at: Some(at), facts: watch.facts.clone(), ..known.clone() };
+        watch.numbers = number;
+        watch.changes.clear();
+        watch.candidate = None;
+        watch.baseline = Some(baseline.clone());
+        return Ok(baseline);
+    }
+    let candidate = watch.candidate.as_ref().filter(|candidate| !candidate.is_empty());
+    let Some(candidate) = candidate else {
+        return Err(Refused::Nothing(
+            "nothing moved since the baseline, so there is nothing to accept; `opsagent baseline capture` makes a new one"
+                .into(),
+        ));
+    };
+    let baseline = making::make(candidate, &watch.suite, number, true)?;
+    let learning = watch.candidate.take();
+    watch.put_in_force(baseline.clone(), learning, at);
+    Ok(baseline)
+}
