@@ -17,6 +17,7 @@ use crate::gpus;
 use crate::host::Host;
 use crate::jobs::Jobs;
 use crate::servers::Target;
+use crate::store::Store;
 use crate::usage;
 use crate::view::{AgentView, View};
 use crate::web::toolkit::{SharedWeb, WebConfig};
@@ -26,6 +27,7 @@ mod advice;
 mod conductor;
 mod once;
 mod sockets;
+mod stores;
 mod taps;
 
 pub use advice::advice;
@@ -55,6 +57,7 @@ pub struct App {
     fleet: Fleet,
     addresses: Vec<SocketAddr>,
     config: Config,
+    store: Option<Store>,
 }
 
 impl App {
@@ -94,6 +97,8 @@ impl App {
             taps,
         };
         let mut conductor = Conductor::new(&config, options, hands, addresses.clone());
+        conductor.open_store().await;
+        let store = conductor.store();
         conductor.start(&config, bound)?;
         jobs.serve(conductor.run(inbox, jobs.stopping()));
 
@@ -112,7 +117,7 @@ impl App {
                 jobs.stopping(),
             ));
         }
-        Ok(App { jobs, fleet, addresses, config })
+        Ok(App { jobs, fleet, addresses, config, store })
     }
 
     /// One look at everything the config names, without listening; nothing takes longer than
@@ -138,7 +143,11 @@ impl App {
     /// `hurry` completes, and says how many had to be cut.
     pub async fn run(self, stop: impl Future<Output = ()>, hurry: impl Future<Output = ()>) -> usize {
         stop.await;
-        self.jobs.stop(self.config.grace, hurry).await
+        let cut = self.jobs.stop(self.config.grace, hurry).await;
+        if let Some(store) = self.store {
+            stores::close(store).await;
+        }
+        cut
     }
 }
 

@@ -1,11 +1,24 @@
 //! Asks canaries: the questions to a server, the runs, and their beat.
 
 pub mod asker;
+mod beat;
+mod follow;
+pub mod ground;
+mod keeper;
 pub mod left;
+mod model;
 mod plan;
 mod questions;
+mod rotation;
 mod round;
+pub mod run;
+mod spent;
 
+use beat::Setup;
+pub use beat::{Beat, Beats, Memory, RUNS_AT_ONCE, TICK};
 pub use plan::{Budget, Plan, Quiet};
-pub use questions::{Asking, SAMPLER, SEED};
+pub use questions::{Asking, SAMPLER, SEED, TEXT_TOKENS};
+pub use rotation::Rotation;
 pub use round::ask_all;
+pub use run::{Done, Order, Speed};
+pub use spent::{Ledger, Spent};

@@ -1,8 +1,10 @@
 //! What the config says of canaries. Pure.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::civil::Time;
+use serde_json::{Map, Value};
 
 /// Tokens that a beat takes of answers, with room: 35 of the fingerprint and some 42 of two graded canaries.
 const COMPLETION_PER_BEAT: u64 = 100;
@@ -28,6 +30,8 @@ pub struct Plan {
     pub models: Vec<String>,
     /// Models that may be loaded for it, where they are not.
     pub may_load: Vec<String>,
+    /// Options of Ollama's runner, by model: what its users send, where that cannot be seen.
+    pub options: BTreeMap<String, Map<String, Value>>,
     /// What it may cost.
     pub budget: Budget,
     /// False alarms that are put up with, a year and model.
@@ -59,6 +63,7 @@ impl Default for Plan {
             targets: Vec::new(),
             models: Vec::new(),
             may_load: Vec::new(),
+            options: BTreeMap::new(),
             budget: Budget::of(every),
             false_alarms_per_year: 0.1,
             store_answers: None,

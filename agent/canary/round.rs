@@ -13,9 +13,11 @@ pub async fn ask_all(
     at_once: u8,
     mut told: impl FnMut(&Question, &Answer),
 ) -> Vec<Answer> {
-    let asked = stream::iter(questions.iter().enumerate())
-        .map(|(nth, question)| async move { (nth, question, asker.ask(question).await) })
-        .buffer_unordered(usize::from(at_once.max(1)));
+    let one = |(nth, question)| async move { (nth, question, asker.ask(question).await) };
+    // Made before they are polled: a closure that is kept with the stream would tie it to one lifetime, and a job could
+    // not await it.
+    let all: Vec<_> = questions.iter().enumerate().map(one).collect();
+    let asked = stream::iter(all).buffer_unordered(usize::from(at_once.max(1)));
     let mut asked = std::pin::pin!(asked);
     let mut answers = Vec::with_capacity(questions.len());
     while let Some((nth, question, answer)) = asked.next().await {

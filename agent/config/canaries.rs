@@ -1,7 +1,10 @@
 //! What `[canaries]` means.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
+
+use serde_json::{Map, Value};
 
 use super::check::{Check, SHORTEST_BEAT};
 use super::error::quoted;
@@ -50,6 +53,7 @@ pub(super) fn plan(raw: Option<RawCanaries>, targets: &[Target], check: &mut Che
         targets: values(&raw.targets),
         models: models(&raw.models, check),
         may_load: models(&raw.may_load, check),
+        options: options(&raw.options, check),
         budget: Budget {
             completion_tokens_per_run: per_run
                 .map_or(budget.completion_tokens_per_run, |tokens| tokens as u32),
@@ -77,6 +81,28 @@ fn quiet(raw: &[At<String>], check: &mut Check<'_>) -> Vec<Quiet> {
                 format!("{} is no part of a day, expected one such as 22:00-06:00", quoted(&at.value));
             check.fault(at, problem);
         }
+    }
+    all
+}
+
+/// Options as they are told and typed: `num_ctx=8192 use_mmap=false`.
+fn options(raw: &[(String, At<String>)], check: &mut Check<'_>) -> BTreeMap<String, Map<String, Value>> {
+    let mut all = BTreeMap::new();
+    for (model, at) in raw {
+        let mut options = Map::new();
+        for option in at.value.split_whitespace() {
+            let pair = option.split_once('=').filter(|(key, _)| !key.is_empty());
+            // What is no number, true or false is a word.
+            let value =
+                |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.into()));
+            if let Some((key, text)) = pair {
+                options.insert(key.to_owned(), value(text));
+            } else {
+                let problem = format!("{} is no option, expected one such as num_ctx=8192", quoted(option));
+                check.fault(at, problem);
+            }
+        }
+        all.insert(model.clone(), options);
     }
     all
 }

@@ -18,6 +18,7 @@ use crate::http::HttpError;
 use crate::sample::{ServerSample, Source};
 use crate::servers::{Kind, Server, Target};
 
+mod canaries;
 mod host;
 mod llama_cpp;
 mod ollama;
@@ -25,6 +26,7 @@ mod random;
 mod request;
 mod traffic;
 
+pub use canaries::Canaries;
 pub use host::DemoHost;
 
 /// How long a day of the demo takes, in seconds: an hour takes ten.
@@ -42,7 +44,7 @@ const BY_HOUR: [f64; 24] = [
 ];
 
 /// Seconds from one poll of a demo target to the next: a newcomer looks for a minute, not for ten.
-const EVERY: Duration = Duration::from_secs(2);
+pub const EVERY: Duration = Duration::from_secs(2);
 
 /// Short, so that the demo's trouble of 20 s is seen as what it is.
 const HUNG_AFTER: Duration = Duration::from_secs(6);

@@ -104,7 +104,7 @@ pub struct Tried {
 }
 
 /// One target.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TargetView {
     /// Its name.
     pub name: String,

@@ -172,6 +172,11 @@ fn canaries_are_asked_only_of_those_who_say_so() {
         targets: names(&["box ✓"]),
         models: names(&["llama3.2:3b", "qwen3:8b"]),
         may_load: names(&["llama3.2:3b"]),
+        options: [(
+            "qwen3:8b".to_owned(),
+            serde_json::json!({ "num_ctx": 8192, "use_mmap": false }).as_object().unwrap().clone(),
+        )]
+        .into(),
         budget: canary::Budget {
             completion_tokens_per_run: 60,
             completion_tokens_per_hour: 1000,

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use self::canaries::Canaries;
 use super::taps::{Bound, Taps};
 use super::{Hands, Options, gpu_options, gpu_plan};
 use crate::config::{Config, LogTail};
@@ -27,6 +28,7 @@ use crate::servers::{Server, Target};
 use crate::view::DiscoveryView;
 use crate::web::toolkit::SharedWeb;
 
+mod canaries;
 mod host;
 mod logs;
 mod reload;
@@ -77,6 +79,7 @@ pub(super) struct Conductor {
     logs: BTreeMap<LogTail, JobHandle>,
     /// Counts the requests that ended.
     settle: Option<JobHandle>,
+    canaries: Canaries,
 }
 
 impl Conductor {
@@ -102,6 +105,7 @@ impl Conductor {
             taps,
             logs: BTreeMap::new(),
             settle: None,
+            canaries: Canaries::new(),
         }
     }
 
@@ -117,6 +121,7 @@ impl Conductor {
             for (target, server) in demo::targets(&self.fleet) {
                 self.poll(&target, server, Duration::ZERO);
             }
+            self.ask_canaries();
             return Ok(());
         }
         let many = config.targets.len().max(1) as u32;
@@ -126,6 +131,7 @@ impl Conductor {
         }
         self.run_taps(bound);
         self.follow_logs();
+        self.ask_canaries();
         self.look_for_servers();
         Ok(())
     }
@@ -253,6 +259,7 @@ impl Conductor {
     fn unwatch(&mut self, name: &str) {
         self.running.remove(name);
         self.fleet.remove(name);
+        self.forget_asked(name);
         self.tell_watched();
     }
 
@@ -270,6 +277,7 @@ impl Conductor {
                 tracing::warn!(target = target.name, %error, "a server that was found cannot be watched");
             }
         }
+        self.ask_canaries();
     }
 
     /// Whether the agent itself listens there: a look that began before a reload took its new tap for a server.

@@ -31,7 +31,12 @@ impl Conductor {
                 let named: Vec<_> =
                     new.targets.iter().map(|target| (target.name.clone(), target.url.clone())).collect();
                 let here = discover::addresses_here(&named).await;
-                self.take(new, web, &here)
+                let taken = self.take(new, web, &here);
+                if taken.is_ok() && !self.options.demo {
+                    self.open_store().await;
+                    self.ask_canaries();
+                }
+                taken
             }
             Err(faults) => Err(faults),
         };
@@ -70,6 +75,7 @@ impl Conductor {
             ("buckets", new.buckets != self.config.buckets),
             ("grace", new.grace != self.config.grace),
             ("paths.procfs", new.paths.procfs != self.config.paths.procfs),
+            ("store.path", new.store.path != self.config.store.path),
             // Another log, or the same anew, would count twice what both hold.
             ("paths.kernel_log", new.paths.kernel_log != self.config.paths.kernel_log),
         ] {

@@ -75,6 +75,20 @@ impl Fleet {
         }
     }
 
+    /// None of a target's models is asked any more: their series end.
+    pub fn forget_canaries(&self, target: &str) {
+        if let Some(entry) = self.lock().targets.get_mut(target) {
+            entry.canaries = Canaries::default();
+        }
+    }
+
+    /// Whether a tap or a log tells of users' requests to the target, and when the last one to this model ended.
+    pub fn last_use(&self, target: &str, model: &str) -> (bool, Option<Timestamp>) {
+        let mut known = self.lock();
+        self.settle_all(&mut known);
+        known.targets.get(target).map_or((false, None), |entry| entry.traffic.last_use(model))
+    }
+
     /// How the store fares. `None`: none is used.
     pub fn record_store(&self, store: Option<StoreView>) {
         self.lock().store = store;

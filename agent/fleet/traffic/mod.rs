@@ -64,6 +64,8 @@ pub(super) struct Traffic {
     window: Window,
     pace: Pace,
     last_end_at: Option<Timestamp>,
+    /// When the last request of a user to each model ended; its models are among `used`.
+    last_use: BTreeMap<String, Timestamp>,
 }
 
 /// What somebody writes, and how far it was read.
@@ -89,6 +91,7 @@ impl Traffic {
             window: Window::new(now),
             pace: Pace::new(now),
             last_end_at: None,
+            last_use: BTreeMap::new(),
         }
     }
 
@@ -114,6 +117,11 @@ impl Traffic {
     /// The log is followed no more.
     pub(super) fn forget_log(&mut self) {
         self.log = None;
+    }
+
+    /// Whether a tap or a log tells of users' requests, and when the last one to this model ended.
+    pub(super) fn last_use(&self, model: &str) -> (bool, Option<Timestamp>) {
+        (self.tap.is_some() || self.log.is_some(), self.last_use.get(model).copied())
     }
 
     /// The source of what is shown and judged, what users got: the tap's word, or the log's where there is no tap.

@@ -96,6 +96,9 @@ impl Traffic {
         let model = self.touch(target, &name, source, world);
         let ago = world.now.saturating_duration_since(when);
         let at = world.at.checked_sub(ago).unwrap_or(world.at);
+        if source != Source::Canary {
+            self.last_use.insert(model.to_owned(), at);
+        }
         let traffic = &world.counted.traffic;
         traffic.count(&Whose { target, model, source }, &one, cold, at);
         if let Some(client) = &one.client {

@@ -1,0 +1,148 @@
+//! Who is asked by canaries, as the config wants it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
+
+use super::Conductor;
+use crate::app::stores;
+use crate::canary::{Beat, Beats, Memory, Plan, RUNS_AT_ONCE, TICK};
+use crate::demo;
+use crate::fleet::Fleet;
+use crate::jobs::{Job, JobHandle};
+use crate::servers::Target;
+use crate::store::Store;
+use crate::suite::Own;
+
+/// How often it is looked how the store fares.
+const STORE_EVERY: Duration = Duration::from_secs(2);
+
+/// What asks, by target.
+pub(super) struct Canaries {
+    store: Option<Store>,
+    gate: Arc<Semaphore>,
+    asked: BTreeMap<String, Asked>,
+    /// Tells how the store fares, or plays the demo.
+    job: Option<JobHandle>,
+}
+
+/// A target whose models are asked.
+struct Asked {
+    target: Target,
+    plan: Plan,
+    own: Vec<Own>,
+    memory: Memory,
+    _job: JobHandle,
+}
+
+/// Tells how the store fares.
+struct TellStore(Fleet, Store);
+
+impl Job for TellStore {
+    fn run(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(async { self.0.record_store(Some(stores::view(&self.1))) })
+    }
+}
+
+impl Canaries {
+    pub(super) fn new() -> Canaries {
+        let gate = Arc::new(Semaphore::new(RUNS_AT_ONCE));
+        Canaries { store: None, gate, asked: BTreeMap::new(), job: None }
+    }
+}
+
+impl Conductor {
+    /// Opens the store, if models are to be asked and none is open yet. Without one they are asked all the same.
+    pub(in crate::app) async fn open_store(&mut self) {
+        if !self.config.canaries.enabled || self.options.demo {
+            return;
+        }
+        if let Some(store) = &self.canaries.store {
+            store.keep(self.config.store.retention);
+            return;
+        }
+        match stores::open(&self.config).await {
+            Ok(store) => {
+                let job = TellStore(self.fleet.clone(), store.clone());
+                self.canaries.job =
+                    Some(self.jobs.every("look at the store", Duration::ZERO, STORE_EVERY, job));
+                self.canaries.store = Some(store);
+            }
+            Err(view) => {
+                let error = view.error.clone().unwrap_or_default();
+                tracing::error!(
+                    error,
+                    "the store cannot be used: what canaries learn is lost with the agent's end"
+                );
+                self.fleet.record_store(Some(view));
+            }
+        }
+    }
+
+    /// The store that was opened at the start.
+    pub(in crate::app) fn store(&self) -> Option<Store> {
+        self.canaries.store.clone()
+    }
+
+    /// Asks the models of those targets that the config names: starts what is new, stops what is not wanted any more,
+    /// and leaves the rest as it is.
+    pub(super) fn ask_canaries(&mut self) {
+        if self.options.demo {
+            let job = demo::Canaries::new(self.fleet.clone());
+            self.canaries.job = Some(self.jobs.every("play canaries", demo::EVERY, demo::EVERY, job));
+            return;
+        }
+        let plan = &self.config.canaries;
+        let wanted: BTreeSet<&String> = self.running.keys().filter(|name| plan.wants_target(name)).collect();
+        let gone: Vec<String> =
+            self.canaries.asked.keys().filter(|name| !wanted.contains(name)).cloned().collect();
+        for name in gone {
+            self.canaries.asked.remove(&name);
+            self.fleet.forget_canaries(&name);
+        }
+        let own = &self.config.own_canaries;
+        for name in wanted {
+            let (target, _) = &self.running[name];
+            let before = self.canaries.asked.remove(name);
+            let same = |asked: &Asked| asked.target == *target && asked.plan == *plan && asked.own == *own;
+            if let Some(asked) = before.as_ref().filter(|asked| !same(asked)) {
+                tracing::info!(
+                    target = name,
+                    "canaries are asked by another plan, from {:?}",
+                    asked.plan.every
+                );
+            }
+            let asked = match before {
+                Some(asked) if same(&asked) => asked,
+                before => self.ask(target, before.map(|asked| asked.memory).unwrap_or_default()),
+            };
+            self.canaries.asked.insert(name.clone(), asked);
+        }
+    }
+
+    /// The target is watched no more.
+    pub(super) fn forget_asked(&mut self, target: &str) {
+        self.canaries.asked.remove(target);
+    }
+
+    fn ask(&self, target: &Target, memory: Memory) -> Asked {
+        let Canaries { store, gate, .. } = &self.canaries;
+        let (plan, own) = (self.config.canaries.clone(), self.config.own_canaries.clone());
+        let beats = Beats {
+            target: target.clone(),
+            plan: Arc::new(plan.clone()),
+            own: Arc::new(own.clone()),
+            fleet: self.fleet.clone(),
+            clients: self.clients.clone(),
+            machine: self.machine.clone(),
+            store: store.clone(),
+            gate: Arc::clone(gate),
+        };
+        let job = Beat::new(beats, memory.clone());
+        let job = self.jobs.every(format!("ask the models of {}", target.name), TICK, TICK, job);
+        Asked { target: target.clone(), plan, own, memory, _job: job }
+    }
+}

@@ -1,0 +1,155 @@
+//! One run: what a model is asked in one go, the answers, and what they took.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::asker::Asker;
+use super::{Spent, ask_all};
+use crate::metrics::decode;
+use crate::sample::{Answer, AskError, Facts, Part, Purpose, Question, Reply, Run};
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The target's name.
+    pub target: String,
+    /// What for.
+    pub purpose: Purpose,
+    /// [`crate::suite::Suite::hash`] of what the questions are of.
+    pub suite: String,
+    /// What the server told of itself and the model.
+    pub facts: Facts,
+    /// The questions, in their order.
+    pub questions: Vec<Question>,
+    /// How many at once.
+    pub at_once: u8,
+    /// The first answer after a load is slow, and may be another than all that follow: the first question is asked
+    /// once more before all, and that answer is thrown away.
+    pub warm_up: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// The run. Whether the server was idle meanwhile is for the caller to say.
+    pub run: Run,
+    /// Tokens it took, the answer that was thrown away included.
+    pub spent: Spent,
+    /// The server loaded the model while it was asked, or waited until somebody had.
+    pub waited_for_a_load: bool,
+    /// How fast the answers were.
+    pub speed: Speed,
+}
+
+/// How fast answers were: medians over the graded ones, which are long enough to be timed.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Speed {
+    /// To the first token, in seconds. Of streams alone.
+    pub time_to_first_token_seconds: Option<f64>,
+    /// Tokens a second, after the first.
+    pub tokens_per_second: Option<f64>,
+}
+
+/// Asks all of it. `told` hears of each answer as it comes, that of a warm-up too. Dropped, it breaks off what is under
+/// way, and the server stops generating.
+///
+/// # Errors
+/// The server could not be reached for the warm-up: there is no run.
+pub async fn run(
+    asker: &Asker,
+    order: Order,
+    mut told: impl FnMut(&Question, &Answer),
+) -> Result<Done, AskError> {
+    let at = Timestamp::now();
+    let mut spent = Spent::default();
+    let mut waited_for_a_load = false;
+    if let Some(first) = order.questions.first().filter(|_| order.warm_up) {
+        let answer = asker.ask(first).await;
+        told(first, &answer);
+        spent = Spent::of([(first, &answer)]);
+        match answer.result {
+            Ok(reply) => waited_for_a_load = reply.waited_for_a_load(),
+            Err(error @ AskError::Unreachable { .. }) => return Err(error),
+            // What else is wrong, the run itself tells.
+            Err(_) => {}
+        }
+    }
+    let answers = ask_all(asker, &order.questions, order.at_once, told).await;
+    let took = Spent::of(order.questions.iter().zip(&answers));
+    spent.prompt += took.prompt;
+    spent.completion += took.completion;
+    let loads = |reply: &Reply| reply.waited_for_a_load();
+    waited_for_a_load |= answers.iter().filter_map(|answer| answer.result.as_ref().ok()).any(loads);
+    let speed = Speed::of(&answers);
+    let run = Run {
+        target: order.target,
+        model: asker.model().to_owned(),
+        at,
+        purpose: order.purpose,
+        suite: order.suite,
+        facts: order.facts,
+        idle: None,
+        concurrency: order.at_once,
+        answers,
+    };
+    Ok(Done { run, spent, waited_for_a_load, speed })
+}
+
+impl Speed {
+    /// Of these answers, without those that waited for a load.
+    pub fn of(answers: &[Answer]) -> Speed {
+        let graded = answers.iter().filter(|answer| answer.part == Part::Graded);
+        let warm = graded
+            .filter_map(|answer| answer.result.as_ref().ok())
+            .filter(|reply| !reply.waited_for_a_load());
+        let warm: Vec<&Reply> = warm.collect();
+        let first = warm.iter().filter_map(|reply| reply.generation.time_to_first_token);
+        let rate = warm.iter().filter_map(|reply| decode(&reply.generation));
+        Speed {
+            time_to_first_token_seconds: median(first.map(|time: Duration| time.as_secs_f64()).collect()),
+            tokens_per_second: median(
+                rate.map(|(tokens, took)| tokens as f64 / took.as_secs_f64()).collect(),
+            ),
+        }
+    }
+}
+
+/// The lower one of two in the middle, so that it is a value that was there.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len().checked_sub(1)? / 2;
+    values.get(middle).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{Dialect, End, Generation, ServerTimes};
+
+    fn graded(first_token_millis: u64, load_millis: u64) -> Answer {
+        let mut generation = Generation::new(
+            Dialect::OllamaChat,
+            End::Complete,
+            Duration::from_millis(first_token_millis + 100),
+        );
+        generation.time_to_first_token = Some(Duration::from_millis(first_token_millis));
+        generation.time_per_output_token = Some(Duration::from_millis(20));
+        generation.tokens.output = Some(6);
+        generation.told =
+            ServerTimes { load: Some(Duration::from_millis(load_millis)), ..ServerTimes::default() };
+        let reply = Reply { text: String::new(), positions: Vec::new(), sampler: Vec::new(), generation };
+        Answer { canary: "a".into(), part: Part::Graded, result: Ok(reply) }
+    }
+
+    #[test]
+    fn speed_is_the_median_of_graded_answers_that_waited_for_no_load() {
+        let mut print = graded(1, 0);
+        print.part = Part::Fingerprint;
+        let answers = [graded(80, 1), graded(3000, 2900), graded(60, 1), graded(70, 1), print];
+        let speed = Speed::of(&answers);
+        assert_eq!(speed.time_to_first_token_seconds, Some(0.07));
+        assert!((speed.tokens_per_second.unwrap() - 50.0).abs() < 1e-6, "{speed:?}");
+        assert_eq!(Speed::of(&answers[4..]), Speed::default(), "one token is no measure of speed");
+    }
+}

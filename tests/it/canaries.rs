@@ -1,0 +1,180 @@
+//! Canaries on a beat, by a whole agent at a server that answers and tells no log probabilities.
+
+use std::path::Path;
+use std::time::Duration;
+
+use opsagent::app::Options;
+use opsagent::canary::{Budget, Plan, Quiet};
+use opsagent::config::{Config, StorePlan, Tap};
+use opsagent::store::{Db, Key, Wanted};
+use opsagent::view::{CanaryView, View};
+
+use crate::support::agent::{Agent, config, target, value};
+use crate::support::process::free_port;
+use crate::support::stub::{Stub, request};
+
+/// An agent's config that asks the stub's model every half second.
+fn asking(stub: &Stub, folder: &Path, plan: Plan) -> Config {
+    let url = format!("http://{}/", stub.address).parse().unwrap();
+    Config {
+        canaries: Plan { enabled: true, ..plan },
+        store: StorePlan { path: Some(folder.join("opsagent.db")), ..StorePlan::default() },
+        ..config(vec![target("stub", "openai", url)])
+    }
+}
+
+/// A plan that lets a server be asked that does not tell what is loaded.
+fn allowed() -> Plan {
+    let every = Duration::from_millis(500);
+    Plan { every, may_load: vec!["stub".into()], budget: Budget::of(every), ..Plan::default() }
+}
+
+fn canary(view: &View) -> Option<&CanaryView> {
+    view.targets.first()?.canaries.first()
+}
+
+fn runs(view: &View, result: &str) -> u64 {
+    let runs = canary(view).map(|canary| canary.runs.as_slice()).unwrap_or_default();
+    runs.iter().find(|(name, _)| name == result).map_or(0, |(_, runs)| *runs)
+}
+
+/// Starts it and waits for a beat that asked nothing, for this reason; the words with which it is told.
+async fn skipped(config: Config, reason: &str) -> String {
+    let agent = Agent::start(config).await;
+    let is = |view: &View| canary(view).is_some_and(|canary| canary.skipped.as_deref() == Some(reason));
+    let view = agent.until(reason, is).await;
+    let samples = agent.samples().await;
+    let labels = [("target", "stub"), ("model", "stub"), ("reason", reason)];
+    assert!(value(&samples, "opsagent_canary_skips_total", &labels) >= Some(1.0));
+    canary(&view).unwrap().skipped_words.clone().unwrap()
+}
+
+#[tokio::test]
+async fn runs_are_told_stored_and_never_taken_for_users_and_go_on_after_a_restart() {
+    let (stub, folder) = (Stub::start(), tempfile::tempdir().unwrap());
+    let config = asking(&stub, folder.path(), allowed());
+    let agent = Agent::start(config.clone()).await;
+    let view = agent.until("three runs", |view| runs(view, "ok") >= 3).await;
+    let told = canary(&view).unwrap();
+    let learned = told.report.learning.unwrap().runs;
+    assert!(learned >= 3 && told.tokens.1 > 0 && told.next_run_at.is_some(), "{told:?}");
+    assert!(view.targets[0].traffic.is_none(), "nobody watches users here, and canaries are none");
+    let store = view.store.clone().unwrap();
+    assert!(store.up && store.error.is_none() && store.size_bytes > Some(0), "{store:?}");
+    let samples = agent.samples().await;
+    let asked = [("target", "stub"), ("model", "stub"), ("source", "canary")];
+    assert!(value(&samples, "opsagent_requests_total", &asked) >= Some(10.0));
+    assert!(!samples.iter().any(|sample| sample.labels.contains(&("source".into(), "tap".into()))));
+    assert_eq!(agent.stop().await, 0);
+
+    let key = Key::new("stub", "stub");
+    let db = Db::open_existing(&folder.path().join("opsagent.db")).unwrap();
+    let stored = db.runs(&Wanted::of(&key)).unwrap();
+    assert!(stored.len() >= 3 && stored.iter().all(|run| run.run.result == "ok"), "{stored:?}");
+    assert!(stored.iter().all(|run| db.answers(run.id).unwrap().is_empty()), "no text is stored unasked");
+    let watch = db.watch(&key).unwrap().unwrap().json;
+    assert!(!watch.contains("tok1") && !watch.contains("tok2"), "nor in what is watched");
+    drop(db);
+
+    let agent = Agent::start(config).await;
+    let view = agent.until("a run", |view| runs(view, "ok") >= 1).await;
+    let goes_on = canary(&view).unwrap().report.learning.unwrap().runs;
+    assert!(goes_on > learned, "{goes_on} after {learned}");
+}
+
+#[tokio::test]
+async fn a_model_that_may_not_be_in_memory_is_not_asked() {
+    let (stub, folder) = (Stub::start(), tempfile::tempdir().unwrap());
+    let plan = Plan { may_load: Vec::new(), ..allowed() };
+    let words = skipped(asking(&stub, folder.path(), plan), "not_loaded").await;
+    assert!(words.contains("may_load"), "{words}");
+    assert_eq!(stub.requests(), 0, "not one question");
+}
+
+#[tokio::test]
+async fn in_quiet_hours_nothing_is_asked() {
+    let (stub, folder) = (Stub::start(), tempfile::tempdir().unwrap());
+    let quiet = ["00:00-12:00", "12:00-24:00"].map(|part| Quiet::parse(part).unwrap()).into();
+    let words = skipped(asking(&stub, folder.path(), Plan { quiet, ..allowed() }), "quiet_hours").await;
+    assert!(words.contains("quiet_hours"), "{words}");
+    assert_eq!(stub.requests(), 0);
+}
+
+#[tokio::test]
+async fn what_the_hour_allows_is_not_passed() {
+    let (stub, folder) = (Stub::start(), tempfile::tempdir().unwrap());
+    let budget = Budget { prompt_tokens_per_hour: 700, ..allowed().budget };
+    let words = skipped(asking(&stub, folder.path(), Plan { budget, ..allowed() }), "budget").await;
+    assert!(words.contains("max_prompt_tokens_per_hour"), "{words}");
+}
+
+#[tokio::test]
+async fn while_a_user_is_served_through_the_tap_a_canary_waits_and_then_gives_way() {
+    use tokio::io::AsyncWriteExt as _;
+
+    let (stub, folder) = (Stub::start(), tempfile::tempdir().unwrap());
+    let mut config = asking(&stub, folder.path(), allowed());
+    let tap = ([127, 0, 0, 1], free_port()).into();
+    config.taps = vec![Tap { target: "stub".into(), listen: vec![tap] }];
+    let agent = Agent::start(config).await;
+    agent.until("a run", |view| runs(view, "ok") >= 1).await;
+    let mut user = tokio::net::TcpStream::connect(tap).await.unwrap();
+    user.write_all(&request("/v1/chat/completions", true, r#"{"then":"hold"}"#)).await.unwrap();
+    let busy = |view: &View| canary(view).is_some_and(|canary| canary.skipped.as_deref() == Some("busy"));
+    agent.until("it gives way", busy).await;
+    let (asked, ran) = (stub.requests(), runs(&agent.view().await, "ok"));
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!((stub.requests(), runs(&agent.view().await, "ok")), (asked, ran), "nothing meanwhile");
+    stub.release();
+    agent.until("it goes on", |view| runs(view, "ok") > ran).await;
+}
+
+#[tokio::test]
+async fn without_a_store_models_are_asked_all_the_same_and_it_is_said() {
+    let (stub, folder) = (Stub::start(), tempfile::tempdir().unwrap());
+    let config = asking(&stub, folder.path(), allowed());
+    std::fs::write(folder.path().join("opsagent.db"), "this is no store of anybody's").unwrap();
+    let agent = Agent::start(config).await;
+    let view = agent.until("two runs", |view| runs(view, "ok") >= 2).await;
+    let store = view.store.clone().unwrap();
+    assert!(!store.up && store.error.is_some_and(|error| error.contains("SQLite")), "{:?}", view.store);
+    assert_eq!(view.health(), opsagent::view::Health::Warning);
+    assert_eq!(value(&agent.samples().await, "opsagent_store_up", &[]), Some(0.0));
+    let kept = std::fs::read_to_string(folder.path().join("opsagent.db")).unwrap();
+    assert_eq!(kept, "this is no store of anybody's", "it is never overwritten");
+}
+
+#[tokio::test]
+async fn a_reload_changes_the_plan_and_keeps_what_is_known_and_ends_it_when_nobody_wants_it() {
+    let (stub, folder) = (Stub::start(), tempfile::tempdir().unwrap());
+    let file = folder.path().join("opsagent.toml");
+    let text = |canaries: &str| {
+        format!(
+            "listen = \"127.0.0.1:0\"\nevery = \"1s\"\n{canaries}\n[store]\npath = \"o.db\"\n[[target]]\nname = \"stub\"\n\
+             kind = \"openai\"\nurl = \"http://{}\"\n",
+            stub.address
+        )
+    };
+    std::fs::write(&file, text("[canaries]\nevery = \"1s\"\nmay_load = \"stub\"")).unwrap();
+    let options = Options { config_file: Some(file.clone()), ..Options::default() };
+    let agent = Agent::with(Config::load(Some(&file)).unwrap(), options).await;
+    let reload = async || {
+        let reply = reqwest::Client::new().post(agent.base.join("/-/reload").unwrap()).send().await.unwrap();
+        assert_eq!(reply.status().as_u16(), 200, "{}", reply.text().await.unwrap());
+    };
+    agent.until("two runs", |view| runs(view, "ok") >= 2).await;
+
+    std::fs::write(&file, text("[canaries]\nevery = \"2s\"\nmay_load = \"stub\"")).unwrap();
+    reload().await;
+    let other = |view: &View| canary(view).is_some_and(|canary| (canary.every_seconds - 2.0).abs() < 0.1);
+    let view = agent.until("the other beat", other).await;
+    let before = runs(&view, "ok");
+    assert!(before >= 2, "counts stay");
+    let view = agent.until("a run by it", |view| runs(view, "ok") > before).await;
+    assert!(canary(&view).unwrap().report.learning.unwrap().runs >= 3, "and what was learned");
+
+    std::fs::write(&file, text("")).unwrap();
+    reload().await;
+    agent.until("none is asked", |view| canary(view).is_none()).await;
+    assert!(!agent.page().await.contains("opsagent_canary_"), "the series end");
+}
