@@ -37,6 +37,9 @@ pub const RUNS_AT_ONCE: usize = 4;
 /// A beat comes this part of its length earlier or later, so that several do not fall together for ever.
 const JITTER: f64 = 0.2;
 
+/// How long a server must have listed a model no more before it is forgotten: while it starts it lists none.
+const FORGET_AFTER: Duration = Duration::from_secs(600);
+
 /// The first beat of a model comes within this, so that a start does not ask all at once.
 const FIRST: Duration = Duration::from_secs(30);
 
@@ -143,13 +146,20 @@ impl Beat {
             self.setup = Some(setup);
         }
         let Some(setup) = &self.setup else { return };
-        if view.up == Some(true) {
-            let gone: Vec<String> =
-                models.keys().filter(|name| !is_wanted(&view, plan, name)).cloned().collect();
-            for name in gone {
-                models.remove(&name);
-                fleet.forget_canary(&target.name, &name);
-            }
+        let now = Instant::now();
+        for model in models.values_mut() {
+            let is_listed = view.models.iter().any(|listed| listed.name == model.name);
+            model.missing = if is_listed { None } else { model.missing.or(Some(now)) };
+        }
+        let is_gone = |model: &Model| {
+            let missing = model.missing.is_some_and(|since| now - since >= FORGET_AFTER);
+            !plan.wants_model(&model.name) || (missing && view.up == Some(true))
+        };
+        let gone: Vec<String> =
+            models.values().filter(|model| is_gone(model)).map(|model| model.name.clone()).collect();
+        for name in gone {
+            models.remove(&name);
+            fleet.forget_canary(&target.name, &name);
         }
         let is_new = |name: &String| {
             !models.contains_key(name) && is_wanted(&view, plan, name) && is_asked(&view, plan, name)

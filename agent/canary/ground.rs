@@ -127,7 +127,7 @@ fn over(ground: &Ground<'_>) -> Option<Decision> {
 /// Why a fresh look forbids it, as a reason for the count.
 pub const fn reason(why: Why) -> Skip {
     match why {
-        Why::Unlisted | Why::NotLoaded | Why::NotTold => Skip::NotLoaded,
+        Why::Unlisted | Why::NotLoaded | Why::Replaced | Why::NotTold => Skip::NotLoaded,
         Why::Loading => Skip::Busy,
         Why::Asleep => Skip::Asleep,
         Why::Away => Skip::Unreachable,

@@ -42,6 +42,8 @@ pub(super) struct Model {
     pub(super) long_due: Instant,
     pub(super) follow: Vec<(Instant, Follow)>,
     pub(super) keeper: Keeper,
+    /// Since when its server lists it no more.
+    pub(super) missing: Option<Instant>,
     asker: Option<Asker>,
     suite: Suite,
     suite_hash: String,
@@ -82,6 +84,7 @@ impl Model {
             long_due: due + (setup.plan.every * 3).min(LONG_EVERY),
             follow: Vec::new(),
             keeper,
+            missing: None,
             asker: None,
             suite_hash: suite.hash(),
             suite,
