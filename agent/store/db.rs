@@ -86,6 +86,13 @@ impl Db {
             schema::version(&db.connection)
         });
         let version = told.map_err(|error| db.error(&error))?;
+        if version == 0 {
+            return Err(StoreError::new(
+                Reason::Missing,
+                path,
+                "there is nothing in it: its making was cut off",
+            ));
+        }
         db.newer(version).map_or(Ok(db), Err)
     }
 

@@ -21,8 +21,8 @@ pub(super) const APPLICATION_ID: u32 = u32::from_be_bytes(*b"opsa");
 /// How each SQLite file begins.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// SQLite's head.
-const HEAD: usize = 100;
+/// SQLite's head, and the head of the page of tables that follows it.
+const HEAD: usize = 108;
 
 /// The file of an agent: what the config says, else in the state folder.
 ///
@@ -121,8 +121,9 @@ fn head_is_ours(path: &Path, head: &[u8], length: u64) -> Result<(), StoreError>
     let Some(application) = word(68) else {
         return Err(StoreError::new(Reason::Damaged, path, format!("it ends after {length} bytes")));
     };
-    // A first transaction that was cut off leaves a journal, which SQLite takes back.
-    let unfinished = application == 0 && journal(path).exists();
+    // A first transaction that was cut off leaves a journal, which SQLite takes back; the step before it, a file
+    // without a table.
+    let unfinished = application == 0 && (journal(path).exists() || is_empty(head));
     if application != APPLICATION_ID && !unfinished {
         let found = "it is a database of another program";
         return Err(StoreError::new(Reason::Foreign, path, found));
@@ -141,6 +142,12 @@ fn head_is_ours(path: &Path, head: &[u8], length: u64) -> Result<(), StoreError>
 fn page_size(head: &[u8]) -> Option<u64> {
     let told = u16::from_be_bytes(head.get(16..18)?.try_into().ok()?);
     Some(if told == 1 { 65_536 } else { told.into() })
+}
+
+/// Whether there is nothing in it: no version of anybody's (bytes 60 to 63), and no table (in the page's head, a leaf
+/// without a cell).
+fn is_empty(head: &[u8]) -> bool {
+    head.get(60..64) == Some(&[0; 4]) && head.get(100) == Some(&0x0D) && head.get(103..105) == Some(&[0; 2])
 }
 
 /// The journal of a transaction before the file had its write-ahead log.

@@ -33,3 +33,38 @@ pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusql
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEXT: &str =
+        "ALTER TABLE run ADD COLUMN more TEXT; UPDATE meta SET value = 'two' WHERE name = 'made_by';";
+
+    #[test]
+    fn steps_are_taken_in_order_each_once_and_one_that_fails_leaves_the_version_before() {
+        let mut store = Connection::open_in_memory().unwrap();
+        migrate(&mut store, MIGRATIONS).unwrap();
+        assert_eq!(version(&store), Ok(VERSION));
+        let broken = [MIGRATIONS, &[NEXT, "CREATE TABLE half (a); CREATE TABLE run (a);"]].concat();
+        assert!(migrate(&mut store, &broken).is_err());
+        assert_eq!(version(&store), Ok(VERSION + 1), "the step before holds");
+        let half =
+            store.query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'half'", [], |row| row.get(0));
+        assert_eq!(half, Ok(0), "nothing is left of the one that failed");
+        let whole = [MIGRATIONS, &[NEXT, "CREATE TABLE half (a);"]].concat();
+        migrate(&mut store, &whole).unwrap();
+        migrate(&mut store, &whole).unwrap();
+        assert_eq!(version(&store), Ok(VERSION + 2));
+        let made = store.query_row("SELECT value FROM meta", [], |row| row.get::<_, String>(0));
+        assert_eq!(made.as_deref(), Ok("two"));
+    }
+
+    #[test]
+    fn a_newer_store_is_left_as_it_is() {
+        let mut store = Connection::open_in_memory().unwrap();
+        store.pragma_update(None, "user_version", VERSION + 5).unwrap();
+        migrate(&mut store, MIGRATIONS).unwrap();
+        assert_eq!(version(&store), Ok(VERSION + 5));
+    }
+}

@@ -50,6 +50,7 @@ mod requests;
 mod routes;
 mod server_logs;
 mod servers;
+mod store;
 mod suite;
 mod support;
 mod sysfs;
