@@ -33,7 +33,7 @@ Exit codes:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub(super) struct Args {
-    /// Deletes all that is older than this, such as 30d; by the config's [store] when left out
+    /// Deletes all that is older than this, such as 30d; by the config when left out
     #[arg(long, value_name = "TIME", value_parser = older_than)]
     older_than: Option<Duration>,
     /// Only tells what would be deleted
