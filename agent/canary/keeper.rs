@@ -1,13 +1,10 @@
 //! The watch of one model, in memory and in the store. Without a store it goes on in memory.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
-use super::Done;
-use crate::checks;
-use crate::drift::{self, Report, Seen, Severity, Watch, What};
-use crate::sample::{Answer, Part};
-use crate::store::{BaselineRecord, Batch, EventRecord, Key, Reason, RunRecord, Store, StoreError, Tag};
+use super::{Done, records};
+use crate::drift::{self, Report, Seen, Watch};
+use crate::store::{Batch, Key, Reason, Store, StoreError, Tag};
 use crate::suite::Suite;
 
 /// The watch of one model.
@@ -114,21 +111,10 @@ impl Keeper {
         let at = done.run.at;
         let json = self.watch.to_json();
         let tag = Tag::of(&json);
-        let record = self.record(done, suite, seen);
-        let mut batch = Batch::new().run(&self.key, record).watch(&self.key, json, self.handed, at);
-        if let Some(made) = &seen.made {
-            let baseline = BaselineRecord {
-                number: made.number,
-                at: made.at.unwrap_or(at),
-                suite: made.suite.clone(),
-                runs: made.runs,
-                json: serde_json::to_string(made).unwrap_or_default(),
-            };
-            batch = batch.baseline(&self.key, baseline).activate(&self.key, made.number, at);
-        }
-        for event in &seen.events {
-            batch = batch.event(self.event(event));
-        }
+        let verdict = self.report().verdict;
+        let record = records::run(done, suite, seen, verdict, self.keeps_answers);
+        let batch = Batch::new().run(&self.key, record).watch(&self.key, json, self.handed, at);
+        let batch = records::seen(batch, &self.key, seen, at);
         let before = self.handed.replace(tag);
         match store.write(batch).await {
             Ok(_) => {
@@ -142,80 +128,4 @@ impl Keeper {
             }
         }
     }
-
-    fn record(&self, done: &Done, suite: &Suite, seen: &Seen) -> RunRecord {
-        let run = &done.run;
-        let (passed, graded) = graded(&run.answers, suite);
-        let text = |answer: &Answer| {
-            let reply = answer.result.as_ref().ok().filter(|_| answer.part == Part::Graded)?;
-            Some((answer.canary.clone(), reply.text.clone()))
-        };
-        RunRecord {
-            at: run.at,
-            purpose: name(&run.purpose),
-            result: seen.result.name().to_owned(),
-            verdict: self.report().verdict.name().to_owned(),
-            distance: seen.distance,
-            kld: seen.kld,
-            passed: (graded > 0).then_some(passed),
-            graded: (graded > 0).then_some(graded),
-            prompt_tokens: Some(done.spent.prompt),
-            completion_tokens: Some(done.spent.completion),
-            ttft_seconds: done.speed.time_to_first_token_seconds,
-            tokens_per_second: done.speed.tokens_per_second,
-            suite: run.suite.clone(),
-            details: details(&run.answers, done),
-            answers: if self.keeps_answers {
-                run.answers.iter().filter_map(text).collect()
-            } else {
-                Vec::new()
-            },
-        }
-    }
-
-    fn event(&self, event: &drift::Event) -> EventRecord {
-        let severity = match &event.what {
-            What::Raised(alarm) => alarm.severity,
-            _ => Severity::Info,
-        };
-        EventRecord {
-            at: event.at,
-            target: self.key.target.clone(),
-            model: Some(self.key.model.clone()),
-            kind: event.what.name().to_owned(),
-            severity: severity.name().to_owned(),
-            words: event.text.clone(),
-            details: serde_json::to_value(&event.what).unwrap_or_default(),
-        }
-    }
-}
-
-/// Graded answers that passed, and all.
-fn graded(answers: &[Answer], suite: &Suite) -> (u64, u64) {
-    let (mut passed, mut all) = (0, 0);
-    for answer in answers.iter().filter(|answer| answer.part == Part::Graded) {
-        let (Some(canary), Ok(reply)) = (suite.canary(&answer.canary), &answer.result) else { continue };
-        all += 1;
-        let outcomes = checks::all(&canary.checks, &reply.text);
-        passed += u64::from(outcomes.iter().all(|outcome| outcome.failed.is_none()));
-    }
-    (passed, all)
-}
-
-fn details(answers: &[Answer], done: &Done) -> Value {
-    let errors = answers.iter().filter_map(|answer| Some((&answer.canary, answer.result.as_ref().err()?)));
-    let errors: Vec<Value> =
-        errors.map(|(canary, error)| json!({ "canary": canary, "error": error.to_string() })).collect();
-    json!({
-        "at_once": done.run.concurrency,
-        "idle": done.run.idle,
-        "questions": answers.len(),
-        "waited_for_a_load": done.waited_for_a_load,
-        "errors": errors,
-    })
-}
-
-/// The word that a value is in JSON.
-fn name(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

@@ -9,6 +9,7 @@ pub mod left;
 mod model;
 mod plan;
 mod questions;
+pub mod records;
 mod rotation;
 mod round;
 pub mod run;

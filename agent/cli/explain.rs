@@ -1,8 +1,10 @@
-//! `opsagent explain`: what a metric, a kind of server, a state, a reason, a word of traffic, a check or an XID means.
+//! `opsagent explain`: what a metric, a kind of server, a state, a reason, a word of traffic or of canaries, a check or
+//! an XID means.
 //! Needs no network.
 
 use std::fmt::Write as _;
 
+use super::canary_topics;
 use super::failure::{Failure, Outcome, USAGE};
 use super::grid::{Cell, Column, Grid};
 use super::out::Out;
@@ -20,6 +22,8 @@ const MORE: &str = "More of each: opsagent explain NAME
 What NVIDIA's driver reports of its cards: opsagent explain xid
 ";
 
+const MORE_WORDS: &str = "More of each: opsagent explain NAME\n";
+
 const MORE_XIDS: &str = "More of each: opsagent explain xid NUMBER\n";
 
 const AFTER: &str = "\
@@ -32,6 +36,8 @@ Examples:
   opsagent explain tap                   how users' requests are measured; also ttft, tpot, stall, goodput
   opsagent explain request reset         a reason why a request failed
   opsagent explain json                  a check of a canary, and how the config writes it
+  opsagent explain canary                known prompts, asked of a model; also drift, baseline, kld
+  opsagent explain cause                 what may be behind a drift; also verdict, severity, stream, skip
   opsagent explain hw_thermal            what holds a GPU's clocks down
   opsagent explain gpu lost              why a GPU gives no readings
   opsagent explain energy                how joules come about; also throttling, headroom, expected, mig
@@ -42,7 +48,7 @@ Exit codes:
   0   explained
   64  there is nothing of that name; the nearest names are told";
 
-/// Explains a metric, a kind of server, a state, a reason, real traffic, a check, what GPUs tell or an XID; offline
+/// Explains a metric, a kind of server, a state, a reason, traffic, canaries, checks, what GPUs tell, XIDs; offline
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub(super) struct Args {
@@ -59,6 +65,8 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Outcome {
         list(topics::all(), width) + MORE
     } else if topics::is_xids(&name) {
         list(vec![("XIDs: what NVIDIA's driver reports of a card", topics::xids())], width) + MORE_XIDS
+    } else if let Some(group) = canary_topics::group(&name) {
+        list(vec![group], width) + MORE_WORDS
     } else {
         match topics::find(&name) {
             Some(topic) => explain(&topic, width),

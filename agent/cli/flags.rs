@@ -45,6 +45,17 @@ pub(super) fn agent(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// A server's address: `host:port` or a URL.
+pub(super) fn server(text: &str) -> Result<Url, String> {
+    let wrong = |what: &str| format!("{what}; expected HOST:PORT or a URL such as http://box:8080");
+    let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let url = Url::parse(&whole).map_err(|error| wrong(&error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(wrong("only http and https are spoken"));
+    }
+    Ok(url)
+}
+
 /// The log's filter: a level, or directives such as `info,opsagent::poll=debug`.
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
     let levels = ["error", "warn", "info", "debug", "trace", "off"];

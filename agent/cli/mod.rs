@@ -7,6 +7,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 mod agents;
+mod baseline;
+mod canary;
+mod canary_topics;
 mod check;
 mod configs;
 mod docs;
@@ -18,7 +21,9 @@ mod fits;
 mod flags;
 mod gpu_topics;
 mod grid;
+mod kept;
 mod log;
+mod nearest;
 mod out;
 mod run;
 mod screen;
@@ -50,6 +55,8 @@ Examples:
   opsagent                              run the agent; it finds this machine's servers by itself
   opsagent run --demo                   see what it looks like without a server
   opsagent status                       how all fares, with or without a running agent
+  opsagent canary                       whether a model answers, and as it did
+  opsagent baseline list                what models are compared with
   opsagent fits 12GiB                   whether a model of that size fits on a GPU now
   opsagent config > opsagent.toml       begin a config
   opsagent explain opsagent_target_up   what a metric means
@@ -57,11 +64,11 @@ Examples:
 Exit codes:
   0   done; of status and check --connect: all is well
   1   it failed; of status and check --connect: WARNING;
-      of fits: only by unloading or splitting
+      of canary: something moved, not sure; of fits: only by unloading or splitting
   2   the config has faults, nothing was started; of status and check --connect: CRITICAL;
-      of fits: it does not fit
+      of canary: it drifted or fails; of fits: it does not fit
   3   of status and check --connect: UNKNOWN, wrong usage of status included;
-      of fits: not known
+      of canary: it could not be asked, or wrong usage; of fits: not known
   64  wrong usage
   130 interrupted by Ctrl-C";
 
@@ -81,6 +88,8 @@ enum Verb {
     Run(run::Args),
     Status(status::Args),
     Fits(fits::Args),
+    Canary(Box<canary::Args>),
+    Baseline(baseline::Args),
     Check(check::Args),
     Config(example::Args),
     Explain(explain::Args),
@@ -106,6 +115,8 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(args),
         Verb::Status(args) => status::run(args, &mut out),
         Verb::Fits(args) => fits::run(args, &mut out),
+        Verb::Canary(args) => canary::run(args, &mut out),
+        Verb::Baseline(args) => baseline::run(args, &mut out),
         Verb::Check(args) => check::run(args, &mut out),
         Verb::Config(args) => example::run(args, &mut out),
         Verb::Explain(args) => explain::run(args, &mut out),
@@ -131,7 +142,8 @@ fn with_verb(mut args: Vec<OsString>) -> Vec<OsString> {
 /// Wrong usage must not read as the "critical" of a monitoring plugin, which clap's own 2 would.
 fn usage_code(args: &[OsString]) -> u8 {
     let verb = args.get(1).map(OsString::as_os_str);
-    if verb == Some(OsStr::new("status")) { failure::UNKNOWN } else { USAGE }
+    let unknown = ["status", "canary"].map(OsStr::new);
+    if verb.is_some_and(|verb| unknown.contains(&verb)) { failure::UNKNOWN } else { USAGE }
 }
 
 #[cfg(test)]
@@ -182,7 +194,7 @@ mod tests {
     fn the_examples_in_the_help_really_parse() {
         let whole = Cli::command();
         let verbs: Vec<_> = whole.get_subcommands().collect();
-        assert_eq!(verbs.len(), 9);
+        assert_eq!(verbs.len(), 11);
         let inner = verbs.iter().flat_map(|verb| verb.get_subcommands());
         for command in inner.chain(verbs.iter().copied()).chain([&whole]) {
             let examples = examples(command);

@@ -180,6 +180,17 @@ impl Told {
     }
 }
 
+/// Where the agent of this machine is reached, by the config where there is one.
+///
+/// # Errors
+/// Its address cannot be one of an agent.
+pub(super) fn of_this_machine() -> Result<Url, Failure> {
+    match Config::load(None) {
+        Ok(config) => reachable(config.listen.first().copied(), speaks_tls(&config)),
+        Err(_) => reachable(None, false),
+    }
+}
+
 /// Whether an agent with this config speaks TLS. A web config that cannot be read (it may hold
 /// passwords) says nothing.
 fn speaks_tls(config: &Config) -> bool {

@@ -1,5 +1,6 @@
 //! All that can be explained: the tables of the program itself, and a sentence a state and a reason.
 
+use super::canary_topics::{self, Said};
 use super::failed_topics::{self, Failed};
 use super::gpu_topics::{self, Matter};
 use super::target_topics::{of_reason, of_state};
@@ -35,6 +36,8 @@ pub(super) enum Topic {
     Throttle(&'static Word),
     /// Why a GPU gives no readings.
     Fault(&'static Word),
+    /// A closed word of canaries and drift.
+    Said(&'static Said),
 }
 
 /// Everything, in groups with a title.
@@ -45,6 +48,7 @@ pub(super) fn all() -> Vec<(&'static str, Vec<Topic>)> {
         ("Reasons why a target is not up", HttpError::REASONS.into_iter().map(Topic::Reason).collect()),
     ];
     groups.extend(traffic_topics::groups());
+    groups.extend(canary_topics::groups());
     groups.push(("Checks of canaries", checks::TABLE.iter().map(Topic::Check).collect()));
     groups.extend(gpu_topics::groups());
     groups.push(("Metrics", SPECS.iter().map(Topic::Metric).collect()));
@@ -72,9 +76,10 @@ pub(super) fn find(name: &str) -> Option<Topic> {
     let traffic = || traffic_topics::find(&word);
     let bare = word.strip_prefix("check ").or_else(|| word.strip_prefix("check_")).unwrap_or(&word);
     let check = || checks::row(bare).map(Topic::Check);
+    let canary = || canary_topics::find(&word);
     let known =
         kind().or_else(state).or_else(reason).or_else(gpu).or_else(traffic).or_else(check).or_else(metric);
-    known.or_else(|| find_xid(&word))
+    known.or_else(canary).or_else(|| find_xid(&word))
 }
 
 /// `xid 79`, `xid79` or the bare number.
@@ -96,6 +101,7 @@ impl Topic {
             Self::Failed(failed) => failed.topic,
             Self::Check(row) => row.name,
             Self::Throttle(word) | Self::Fault(word) => word.topic,
+            Self::Said(said) => said.topic,
         }
     }
 
@@ -111,6 +117,7 @@ impl Topic {
             Self::Failed(failed) => failed.is.to_owned(),
             Self::Check(row) => row.is.to_owned(),
             Self::Throttle(word) | Self::Fault(word) => word.says.to_owned(),
+            Self::Said(said) => said.is.to_owned(),
         }
     }
 
@@ -127,7 +134,8 @@ impl Topic {
             | Self::Failed(_)
             | Self::Check(_)
             | Self::Throttle(_)
-            | Self::Fault(_) => self.about(),
+            | Self::Fault(_)
+            | Self::Said(_) => self.about(),
             Self::Xid(xid) => format!("{}: {}", xid.severity.name(), xid.name),
         }
     }
@@ -174,6 +182,7 @@ impl Topic {
             Self::Check(row) => of_check(row),
             Self::Throttle(word) => gpu_topics::of_word(word, "opsagent_gpu_throttled"),
             Self::Fault(word) => gpu_topics::of_word(word, "opsagent_gpu_fault_info"),
+            Self::Said(said) => said.facts(),
         }
     }
 }

@@ -23,6 +23,7 @@ mod scan;
 mod search;
 
 use here::here;
+pub use name::usual as usual_name;
 pub use scan::{Here, Place, Scan, scan};
 pub use search::{Known, Report, Search};
 

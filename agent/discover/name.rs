@@ -4,8 +4,7 @@ use crate::servers::Kind;
 
 /// `ollama` at the kind's usual port, else `ollama-21434`; with `-2`, `-3` … where that is taken.
 pub(super) fn unique(kind: &Kind, port: u16, taken: &[String]) -> String {
-    let usual = kind.default_ports.first() == Some(&port);
-    let base = if usual { kind.name.to_owned() } else { format!("{}-{port}", kind.name) };
+    let base = usual(kind, port);
     let mut name = base.clone();
     let mut nth = 1;
     while taken.contains(&name) {
@@ -13,6 +12,12 @@ pub(super) fn unique(kind: &Kind, port: u16, taken: &[String]) -> String {
         name = format!("{base}-{nth}");
     }
     name
+}
+
+/// What the only server of that kind at that port is called.
+pub fn usual(kind: &Kind, port: u16) -> String {
+    let usual = kind.default_ports.first() == Some(&port);
+    if usual { kind.name.to_owned() } else { format!("{}-{port}", kind.name) }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 mod asking;
 mod canaries;
+mod canary;
 mod fake;
 mod gpus;
 pub mod running;

@@ -108,7 +108,9 @@ fn shells_read_the_completions_and_man_the_manual() {
     for shell in ["bash", "zsh", "fish"] {
         content(shell, &["-n"], &run(&["completions", shell]).1);
     }
-    for verb in ["", "run", "status", "check", "config", "explain", "completions", "man"] {
+    for verb in
+        ["", "run", "status", "canary", "baseline", "check", "config", "explain", "completions", "man"]
+    {
         let args: Vec<&str> = ["man", verb].into_iter().filter(|arg| !arg.is_empty()).collect();
         content("man", &["--warnings", "-E", "UTF-8", "-Tutf8", "-Z", "-l"], &run(&args).1);
     }
@@ -118,7 +120,7 @@ fn shells_read_the_completions_and_man_the_manual() {
 fn every_verb_has_a_manual_page() {
     let (code, whole, _) = run(&["man"]);
     assert!(code == 0 && whole.contains(".TH opsagent 1"), "{whole}");
-    for verb in ["run", "status", "check", "config", "explain", "completions", "man"] {
+    for verb in ["run", "status", "canary", "baseline", "check", "config", "explain", "completions", "man"] {
         let (code, page, _) = run(&["man", verb]);
         assert!(code == 0 && page.contains(&format!(".TH opsagent-{verb} 1")), "{verb}: {page}");
         assert!(page.contains("Examples"), "{verb}");

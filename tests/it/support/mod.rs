@@ -16,6 +16,7 @@ pub mod golden;
 pub mod http1;
 pub mod machine;
 pub mod nvml;
+pub mod oracle;
 pub mod page_view;
 pub mod presets;
 pub mod process;

@@ -1,0 +1,234 @@
+//! `opsagent canary`: asks a model what is known, shows the answers beside their checks, and says whether it answers
+//! as it did.
+
+use super::failure::{Failure, Outcome as Exit, UNKNOWN};
+use super::kept::Kept;
+use super::out::Out;
+use super::{source, text};
+use crate::drift::{Report, Severity, Verdict};
+use crate::http::Clients;
+use crate::procs::Machine;
+use crate::sample::{Answer, AskError};
+use crate::store::Key;
+use crate::suite::Suite;
+
+mod answers;
+pub(super) mod asking;
+mod history;
+mod json;
+mod pick;
+mod progress;
+mod summary;
+
+pub(super) use pick::{Picked, Which, now, pick};
+pub(super) use progress::Progress;
+
+const AFTER: &str = "\
+Examples:
+  opsagent canary                          the model in memory, by the agent or the config
+  opsagent canary --quick                  its first tokens alone: seconds, and compared
+  opsagent canary --url http://box:8080    any server, with nothing else; its kind is found
+  opsagent canary --model qwen3:8b         one of several
+  opsagent canary --only json,ar1          some of it; --show answers shows them whole
+  opsagent canary --save                   kept for the baseline, also without an agent
+  opsagent canary --json                   for programs, without the answers' text
+  opsagent canary history                  what was found lately
+
+It asks the 30 built-in canaries and those of the config, some 1,000 tokens of answers; --quick takes
+35. No model is loaded for it unless --load is said. What moved is looked at again at once. Answers
+are shown to you and stored nowhere (but by store_answers in the config).
+
+Exit codes:
+  0   it answers as it did; without a baseline: it answers
+  1   something moved and it is not sure, the numbers alone drifted, or canaries of the config fail
+  2   it drifted, or gives no answer that can be judged
+  3   it could not be asked, or wrong usage
+  130 interrupted by Ctrl-C: the server stops generating";
+
+/// Asks a model known prompts now, and tells whether it still answers as it did
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = AFTER, args_conflicts_with_subcommands = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    which: Which,
+    /// These canaries or categories alone, such as ar1,json; they are not compared with the baseline
+    #[arg(long, value_name = "ID|CATEGORY", value_delimiter = ',')]
+    only: Vec<String>,
+    /// How often all is asked, one after another
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    repeat: u32,
+    /// First tokens alone: answers in seconds, and is compared with the baseline
+    #[arg(long, conflicts_with = "only")]
+    quick: bool,
+    /// Keeps the run in the store, where it counts for the baseline
+    #[arg(long, conflicts_with = "only")]
+    save: bool,
+    /// Prints what was found as JSON
+    #[arg(long)]
+    json: bool,
+    /// Shows whole answers below their checks, and with --json their text
+    #[arg(long, value_name = "WHAT", value_parser = ["answers"])]
+    show: Option<String>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    History(history::Args),
+}
+
+/// How the model stands to its baseline.
+#[derive(Debug)]
+enum Standing {
+    /// Nothing to compare with, and why, with what would do.
+    None { why: String },
+    /// Compared, as far as there is a baseline.
+    Compared {
+        report: Box<Report>,
+        /// Runs of this command that were compared, and those beyond the baseline.
+        compared: u64,
+        exceeding: u64,
+        /// The looks of this command alone are too many beyond the baseline for chance.
+        sure: bool,
+    },
+}
+
+/// What the command found.
+#[derive(Debug)]
+struct Outcome<'a> {
+    target: &'a str,
+    model: &'a str,
+    kind: &'static str,
+    version: Option<&'a str>,
+    url: String,
+    suite: String,
+    standing: Standing,
+    speed: crate::canary::Speed,
+    /// Tokens spent: prompt, completion.
+    spent: (u64, u64),
+    busy: bool,
+    own_fails: bool,
+    /// A fault that tells of the model or its set-up.
+    fault: Option<String>,
+    /// That it was kept, in words.
+    saved: Option<String>,
+    code: u8,
+}
+
+/// Asks, or tells what was asked before.
+pub(super) fn run(args: &Args, out: &mut Out) -> Exit {
+    match &args.verb {
+        Some(Verb::History(args)) => history::run(args, out),
+        None => source::block_on(ask(args, out)),
+    }
+}
+
+async fn ask(args: &Args, out: &mut Out) -> Exit {
+    let (clients, machine) = (Clients::new(), Machine::here());
+    let picked = pick(&args.which, &clients, &machine).await?;
+    let whole = asking::suite(&picked);
+    let asked = part(args, &whole)?;
+    // Before a token is spent: that it cannot be kept is worth knowing first.
+    let key = Key::new(&picked.target.name, &picked.model);
+    let mut kept = Kept::open(key, &picked.config, &whole, args.save)?;
+    let done = asking::ask(args, &picked, &asked, &whole, &mut kept, &clients, &machine).await?;
+    let answers = || done.all.iter().flat_map(|done| &done.run.answers);
+    let graded = answers::graded(answers(), &asked);
+    let mut outcome = Outcome {
+        target: &picked.target.name,
+        model: &picked.model,
+        kind: picked.kind.name,
+        version: picked.version.as_deref(),
+        url: picked.target.shown_url(),
+        suite: whole.hash(),
+        standing: match kept.standing(!args.only.is_empty()) {
+            Ok((report, compared, exceeding, sure)) => {
+                Standing::Compared { report: Box::new(report), compared, exceeding, sure }
+            }
+            Err(why) => Standing::None { why },
+        },
+        speed: done.speed(),
+        spent: done.spent(),
+        busy: done.busy,
+        own_fails: answers::own_fails(&graded),
+        fault: fault(answers()),
+        saved: None,
+        code: 0,
+    };
+    if let Some(why) = nothing(answers()) {
+        return Err(Failure::say(
+            UNKNOWN,
+            format!("cannot ask {} of {}: {why}", text::clean(outcome.model), outcome.target),
+        ));
+    }
+    if args.save {
+        outcome.saved = Some(kept.save(&whole)?);
+    }
+    outcome.code = code(&outcome);
+    if args.json {
+        out.raw(&json::json(&outcome, &graded, done.last_answers(), args.show.is_some())?)?;
+        return Ok(outcome.code);
+    }
+    let width = Out::screen().width;
+    let head = format!("{} / {}", outcome.target, outcome.model);
+    let about: Vec<&str> =
+        [Some(outcome.kind), outcome.version, Some(&*outcome.url)].into_iter().flatten().collect();
+    let mut lines =
+        vec![text::fit(&text::clean(&format!("{head}  ({})", about.join(", "))), width), String::new()];
+    if !graded.is_empty() {
+        lines.extend(answers::lines(&graded, args.show.is_some(), width));
+        lines.push(String::new());
+    }
+    lines.extend(summary::lines(&outcome, &graded, now(), width));
+    out.text(&(lines.join("\n") + "\n"))?;
+    Ok(outcome.code)
+}
+
+/// What of the suite is asked.
+fn part(args: &Args, whole: &Suite) -> Result<Suite, Failure> {
+    if args.quick {
+        return Ok(whole.quick());
+    }
+    if args.only.is_empty() {
+        return Ok(whole.clone());
+    }
+    let names: Vec<&str> = args.only.iter().map(String::as_str).collect();
+    whole.only(&names).map_err(|why| Failure::say(UNKNOWN, format!("cannot ask: {}", text::clean(&why))))
+}
+
+/// The exit code that says the same as the verdict.
+fn code(outcome: &Outcome<'_>) -> u8 {
+    let by_itself = u8::from(outcome.own_fails);
+    let by_drift = match &outcome.standing {
+        Standing::None { .. } => 0,
+        Standing::Compared { sure: true, .. } => 2,
+        Standing::Compared { report, exceeding, .. } => match (report.verdict, report.severity) {
+            (Verdict::Suspect, _) | (Verdict::Drifting, Some(Severity::Info)) => 1,
+            (Verdict::Failing | Verdict::Drifting, _) => 2,
+            (Verdict::Learning | Verdict::Steady, _) => u8::from(*exceeding > 0),
+        },
+    };
+    let by_fault = if outcome.fault.is_some() { 2 } else { 0 };
+    by_itself.max(by_drift).max(by_fault)
+}
+
+/// Why nothing at all was answered, if so and it tells nothing of the model.
+fn nothing<'a>(answers: impl Iterator<Item = &'a Answer>) -> Option<String> {
+    let mut last = None;
+    for answer in answers {
+        match &answer.result {
+            Ok(_) => return None,
+            Err(error) if error.is_hard() && !matches!(error, AskError::Status { .. }) => return None,
+            Err(error) => last = Some(error.to_string()),
+        }
+    }
+    Some(text::clean(&last.unwrap_or_else(|| "there was nothing to ask".into())))
+}
+
+/// The first fault that tells of the model or its set-up: a number that is none, an empty answer.
+fn fault<'a>(answers: impl Iterator<Item = &'a Answer>) -> Option<String> {
+    let mut faults = answers.filter_map(|answer| Some((&answer.canary, answer.result.as_ref().err()?)));
+    let (canary, error) = faults.find(|(_, error)| matches!(error, AskError::BadLogprob { .. }))?;
+    Some(format!("{canary}: {error}"))
+}

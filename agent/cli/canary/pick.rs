@@ -1,0 +1,330 @@
+//! Which model of which server is asked: by a running agent's word, by the config, or by an address alone.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::cli::agents::{Agent, Ways};
+use crate::cli::failure::{Failure, UNKNOWN};
+use crate::cli::nearest::nearest;
+use crate::cli::source::{self, Source};
+use crate::cli::{flags, screen, text};
+use crate::config::{Config, ConfigError};
+use crate::discover;
+use crate::http::Clients;
+use crate::procs::Machine;
+use crate::sample::{ModelSample, ServerSample};
+use crate::servers::{self, Kind, Target};
+use crate::view::{TargetView, View};
+
+/// Names told where one must be chosen.
+const SHOWN: usize = 12;
+
+/// The flags that say which model of which server, and how it is reached.
+#[derive(Debug, Clone, clap::Args)]
+pub(in crate::cli) struct Which {
+    /// A server to ask, with nothing else known of it: HOST:PORT or URL
+    #[arg(long, value_name = "URL", value_parser = flags::server, conflicts_with = "target")]
+    pub(in crate::cli) url: Option<Url>,
+    /// The model; the only one in memory when left out
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) model: Option<String>,
+    /// The server, by the name that the agent or the config has for it
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) target: Option<String>,
+    /// Lets the first question load the model where it is not in memory
+    #[arg(long)]
+    pub(in crate::cli) load: bool,
+    /// How long one answer may take
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = flags::time)]
+    pub(in crate::cli) timeout: Duration,
+    /// The agent to ask which servers there are: HOST, HOST:PORT or URL
+    #[arg(long, value_name = "AGENT_URL", env = "OPSAGENT_URL", value_parser = flags::agent)]
+    agent: Option<Url>,
+    /// The config: servers, canaries of its own, where the store lies
+    #[arg(long, value_name = "FILE", env = "OPSAGENT_CONFIG")]
+    pub(in crate::cli) config: Option<PathBuf>,
+    /// A file with the server's token, where the config does not name it
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Certificates to trust beside the system's, PEM, for an agent behind https
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+/// What is asked.
+#[derive(Debug)]
+pub(in crate::cli) struct Picked {
+    pub(in crate::cli) target: Target,
+    pub(in crate::cli) kind: &'static Kind,
+    pub(in crate::cli) model: String,
+    pub(super) version: Option<String>,
+    /// The config, where there is one: its own canaries, where the store lies.
+    pub(in crate::cli) config: Config,
+}
+
+/// Finds what is meant.
+///
+/// # Errors
+/// Nothing can be asked, or it is not clear which of several is meant.
+pub(in crate::cli) async fn pick(
+    args: &Which,
+    clients: &Clients,
+    machine: &Machine,
+) -> Result<Picked, Failure> {
+    let config = Config::load(args.config.as_deref());
+    if let (Err(faults), true) = (&config, args.config.is_some()) {
+        return Err(Failure::faults(UNKNOWN, faults, "ask"));
+    }
+    let mut target = match &args.url {
+        Some(url) => by_address(args, url, config.as_ref().ok()).await,
+        None => by_name(args, config.as_ref()).await?,
+    };
+    if let Some(file) = &args.token_file {
+        target.token = Some(token(file)?);
+    }
+    target.timeout = args.timeout.min(target.timeout.max(LOOK));
+    let sample = look(&target, clients, machine).await?;
+    let unknown =
+        || say(format!("cannot ask {}: its kind {:?} is not known here", shown(&target), sample.kind));
+    let kind = servers::kind(sample.kind).ok_or_else(unknown)?;
+    if target.name.is_empty() {
+        target.name = name_of(kind, &target.url);
+    }
+    let model = model(&sample.models, args.model.as_deref(), args.load)
+        .map_err(|why| say(format!("cannot ask {}: {why}", shown(&target))))?;
+    let config = config.unwrap_or_else(|faults| {
+        // Nobody named it, and what was asked for does not need it.
+        screen::note(&format!("the config has {} faults and is not used: opsagent check", faults.len()));
+        Config::default()
+    });
+    Ok(Picked { kind, model, version: sample.version.clone(), config, target })
+}
+
+/// A server that answers answers a look within this.
+const LOOK: Duration = Duration::from_secs(5);
+
+async fn look(target: &Target, clients: &Clients, machine: &Machine) -> Result<ServerSample, Failure> {
+    let cannot = |why: String| say(format!("cannot ask {}: {}", shown(target), text::clean(&why)));
+    let mut server = target.connect(clients, machine.clone()).map_err(cannot)?;
+    server.poll().await.map_err(|error| cannot(error.to_string()))
+}
+
+/// The server at that address, by the name that an agent or the config has for it, so that what is stored of it is
+/// found; without one, by the name that discovery would give it.
+async fn by_address(args: &Which, url: &Url, config: Option<&Config>) -> Target {
+    let same = |other: &Url| other.as_str().trim_end_matches('/') == url.as_str().trim_end_matches('/');
+    let configured = config.and_then(|config| config.targets.iter().find(|target| same(&target.url)));
+    if let Some(target) = configured {
+        return target.clone();
+    }
+    let mut target = Target::new("", url.clone());
+    if let Some(view) = running(args).await {
+        let known = view.targets.iter().find(|known| known.url.parse().is_ok_and(|at| same(&at)));
+        if let Some(known) = known {
+            target.name.clone_from(&known.name);
+            target.kind = servers::kind(&known.kind);
+        }
+    }
+    target
+}
+
+/// What the agent of this machine, or the one that was named, sees; `None` where none runs.
+async fn running(args: &Which) -> Option<View> {
+    let ways = Ways::new(args.ca_file.as_deref(), LOOK).ok()?;
+    let agent = args.agent.clone().or_else(|| source::of_this_machine().ok())?;
+    ways.ask(&Agent::at(agent)).await.ok()
+}
+
+async fn by_name(args: &Which, config: Result<&Config, &Vec<ConfigError>>) -> Result<Target, Failure> {
+    let ways = Ways::new(args.ca_file.as_deref(), args.timeout.min(LOOK * 2))?;
+    let agents: Vec<Url> = args.agent.iter().cloned().collect();
+    let told = Source::new(&agents, args.config.as_deref(), ways)?.look().await?;
+    screen::note(&told.by);
+    let chosen = choose(&told.view, args.target.as_deref(), args.model.as_deref()).map_err(say)?;
+    if chosen.demo {
+        return Err(say(format!("cannot ask {}: it is simulated (opsagent run --demo)", chosen.name)));
+    }
+    let configured =
+        config.ok().and_then(|config| config.targets.iter().find(|target| target.name == chosen.name));
+    if let Some(target) = configured.filter(|target| target.shown_url() == chosen.url.trim_end_matches('/')) {
+        return Ok(target.clone());
+    }
+    let url =
+        chosen.url.parse().map_err(|_| say(format!("cannot ask {}: its address is no URL", chosen.name)))?;
+    // What the agent found, it found on its own machine, which is this one unless it was named.
+    let discovered = chosen.discovered && args.agent.is_none();
+    let kind = servers::kind(&chosen.kind);
+    Ok(Target { kind, discovered, ..Target::new(&chosen.name, url) })
+}
+
+/// The target that is meant: the one that is named, the only one, or the only one that has the model.
+fn choose<'a>(view: &'a View, name: Option<&str>, model: Option<&str>) -> Result<&'a TargetView, String> {
+    let names = || view.targets.iter().map(|target| target.name.as_str());
+    if let Some(name) = name {
+        let found = view.targets.iter().find(|target| target.name == name);
+        return found.ok_or_else(|| {
+            let nearest =
+                nearest(name, names()).map_or_else(|| list(names()), |near| format!("did you mean {near}?"));
+            format!("cannot ask target {:?}: there is none of that name; {}", text::clean(name), nearest)
+        });
+    }
+    let up: Vec<&TargetView> = view.targets.iter().filter(|target| target.up == Some(true)).collect();
+    let has = |target: &&&TargetView| {
+        target.models.iter().any(|known| model.is_some_and(|model| is(&known.name, model)))
+    };
+    let with_model: Vec<&TargetView> = up.iter().filter(has).copied().collect();
+    let loaded = |target: &&&TargetView| target.models.iter().any(|model| model.loaded == Some(true));
+    let with_any: Vec<&TargetView> = up.iter().filter(loaded).copied().collect();
+    match (&up[..], &with_model[..], &with_any[..]) {
+        ([one], _, _) | (_, [one], _) => Ok(one),
+        (_, [], [one]) if model.is_none() => Ok(one),
+        ([], ..) if view.targets.is_empty() => {
+            Err("cannot ask: no server was found; name one: opsagent canary --url http://HOST:PORT".into())
+        }
+        ([], ..) => {
+            Err(format!("cannot ask: none of the servers is up ({}); see opsagent status", list(names())))
+        }
+        (several, [], _) if model.is_some() => Err(format!(
+            "cannot ask {:?}: none of the {} servers that are up lists it; see opsagent status --json",
+            text::clean(model.unwrap_or_default()),
+            several.len()
+        )),
+        (several, ..) => {
+            let names = several.iter().map(|target| target.name.as_str());
+            Err(format!("cannot ask: which server? Say --target with one of {}", list(names)))
+        }
+    }
+}
+
+/// The model that is meant: the one that is named, or the only one in memory.
+fn model(models: &[ModelSample], wanted: Option<&str>, load: bool) -> Result<String, String> {
+    let names = || models.iter().map(|model| model.name.as_str());
+    if let Some(wanted) = wanted {
+        let Some(found) = models.iter().find(|model| is(&model.name, wanted)) else {
+            let nearest = nearest(wanted, names()).map_or_else(
+                || format!("it has {}", list(names())),
+                |near| format!("did you mean {}?", text::clean(near)),
+            );
+            return Err(format!("it has no model {:?}; {nearest}", text::clean(wanted)));
+        };
+        return if found.loaded == Some(false) && !load {
+            Err(format!("{} is not in memory; --load lets the question load it", text::clean(&found.name)))
+        } else {
+            Ok(found.name.clone())
+        };
+    }
+    let loaded: Vec<&str> =
+        models.iter().filter(|model| model.loaded == Some(true)).map(|model| model.name.as_str()).collect();
+    let untold = models.iter().all(|model| model.loaded.is_none());
+    match (&loaded[..], models) {
+        ([one], _) => Ok((*one).to_owned()),
+        ([], [one]) if untold => Ok(one.name.clone()),
+        ([], []) => Err("it lists no model".into()),
+        ([], _) if untold => Err(format!("which model? Say --model with one of {}", list(names()))),
+        ([], _) if load => Err(format!("no model is in memory; say --model with one of {}", list(names()))),
+        ([], _) => Err(format!(
+            "no model is in memory, and none is loaded for this; --load --model NAME does, with one of {}",
+            list(names())
+        )),
+        (several, _) => {
+            Err(format!("which model? Say --model with one of {}", list(several.iter().copied())))
+        }
+    }
+}
+
+/// Whether that name is meant: Ollama leaves `:latest` out.
+fn is(name: &str, wanted: &str) -> bool {
+    name == wanted || name.strip_suffix(":latest") == Some(wanted)
+}
+
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(text::clean).collect();
+    match names.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        _ if names.is_empty() => "none".into(),
+        None => names.join(", "),
+        Some(more) => format!("{} and {more} more", names[..SHOWN].join(", ")),
+    }
+}
+
+/// What discovery would call it on its own machine; elsewhere host and port.
+fn name_of(kind: &Kind, url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = url.port_or_known_default().unwrap_or_default();
+    let here = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    if here { discover::usual_name(kind, port) } else { format!("{host}:{port}") }
+}
+
+fn shown(target: &Target) -> String {
+    let url = text::clean(&target.shown_url());
+    if target.name.is_empty() { url } else { format!("{} ({url})", text::clean(&target.name)) }
+}
+
+fn token(file: &std::path::Path) -> Result<SecretString, Failure> {
+    let read = std::fs::read_to_string(file);
+    let read = read.map_err(|error| say(format!("cannot read {}: {error}", file.display())))?;
+    Ok(read.trim().to_owned().into())
+}
+
+fn say(sentence: String) -> Failure {
+    Failure::say(UNKNOWN, sentence)
+}
+
+/// Now, for what is told and stored.
+pub(in crate::cli) fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn models(all: &[(&str, Option<bool>)]) -> Vec<ModelSample> {
+        let sample = |(name, loaded): &(&str, Option<bool>)| ModelSample {
+            name: (*name).into(),
+            loaded: *loaded,
+            ..ModelSample::default()
+        };
+        all.iter().map(sample).collect()
+    }
+
+    #[test]
+    fn the_only_model_in_memory_is_taken_and_of_several_one_must_be_named() {
+        let two = models(&[("a", Some(true)), ("b:latest", Some(false))]);
+        assert_eq!(model(&two, None, false), Ok("a".into()));
+        assert_eq!(model(&two, Some("b"), true), Ok("b:latest".into()));
+        assert!(model(&two, Some("b"), false).unwrap_err().contains("--load"));
+        let several = models(&[("a", Some(true)), ("b", Some(true))]);
+        assert_eq!(model(&several, None, false).unwrap_err(), "which model? Say --model with one of a, b");
+        assert_eq!(model(&several, Some("b"), false), Ok("b".into()));
+        let none = models(&[("a", Some(false)), ("b", Some(false))]);
+        assert!(
+            model(&none, None, false).unwrap_err().starts_with("no model is in memory, and none is loaded")
+        );
+        assert_eq!(model(&models(&[("x", None)]), None, false), Ok("x".into()));
+        assert!(
+            model(&models(&[("x", None), ("y", None)]), None, false).unwrap_err().contains("which model?")
+        );
+        assert_eq!(model(&[], None, false), Err("it lists no model".into()));
+    }
+
+    #[test]
+    fn a_misspelt_model_is_told_the_nearest_and_no_name_steers_the_terminal() {
+        let all = models(&[("qwen3:8b", Some(true)), ("evil\u{1b}[2J", Some(true))]);
+        assert!(model(&all, Some("qwen:8b"), false).unwrap_err().ends_with("did you mean qwen3:8b?"));
+        assert!(!model(&all, Some("zzz"), false).unwrap_err().contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_server_of_no_name_is_called_as_discovery_would() {
+        let kind = servers::kind("llama_cpp").unwrap();
+        let name = |url: &str| name_of(kind, &url.parse().unwrap());
+        assert_eq!(name("http://127.0.0.1:8080/"), "llama_cpp");
+        assert_eq!(name("http://localhost:9999/"), "llama_cpp-9999");
+        assert_eq!(name("http://box:8080/"), "box:8080");
+        assert_eq!(name("http://[::1]:8080/"), "llama_cpp");
+    }
+}

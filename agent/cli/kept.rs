@@ -1,0 +1,256 @@
+//! What a command at a shell reads of the store, and keeps in it: the watch of one model.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::baseline::which::failed;
+use super::canary::now;
+use super::failure::{Failure, UNKNOWN};
+use super::words;
+use crate::canary::Done;
+use crate::canary::records;
+use crate::config::Config;
+use crate::drift::{self, Judged, Report, Seen, Stream, Watch};
+use crate::store::{self, Batch, Db, Key, Reason, StoreError, Tag};
+use crate::suite::Suite;
+
+/// Another process may write in between; so often it is tried anew.
+const TRIES: usize = 4;
+
+/// The watch of one model, as it is stored, and what is to be written.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) key: Key,
+    pub(super) watch: Watch,
+    db: Option<Db>,
+    tag: Option<Tag>,
+    /// Why there is nothing to compare with, with what would do.
+    why: Option<String>,
+    /// The runs that it was shown.
+    shown: Vec<Done>,
+    compared: u64,
+    exceeding: u64,
+    keeps_answers: bool,
+}
+
+impl Kept {
+    /// Reads what is stored of the model. `save`: the store is made where there is none.
+    ///
+    /// # Errors
+    /// It is to be written to and cannot be, or was made of other canaries than these.
+    pub(super) fn open(key: Key, config: &Config, suite: &Suite, save: bool) -> Result<Kept, Failure> {
+        let mut kept = Kept::nothing(key, config);
+        let opened =
+            place(config).and_then(|path| if save { Db::open(&path) } else { Db::open_existing(&path) });
+        match opened {
+            Ok(db) => kept.db = Some(db),
+            Err(error) if save => return Err(Failure::say(UNKNOWN, format!("cannot keep the run: {error}"))),
+            Err(error) if matches!(error.kind(), Reason::Missing | Reason::NoPlace) => {
+                kept.why = Some(format!(
+                    "nothing is stored yet, so there is nothing to compare with; {}",
+                    kept.how()
+                ));
+            }
+            Err(error) => kept.why = Some(format!("the store cannot be read: {error}")),
+        }
+        if let Err(why) = kept.refresh() {
+            if save {
+                return Err(Failure::say(UNKNOWN, format!("cannot keep the run: {why}")));
+            }
+            kept.why = Some(why);
+        }
+        let other = kept.watch.baseline().is_some_and(|baseline| baseline.suite != suite.hash());
+        if other {
+            let why = "the baseline is of other canaries than these: --config names the file of the agent's";
+            if save {
+                return Err(Failure::say(UNKNOWN, format!("cannot keep the run: {why}")));
+            }
+            kept.why = Some(why.to_owned());
+        }
+        Ok(kept)
+    }
+
+    /// What is stored of a model, to be changed.
+    ///
+    /// # Errors
+    /// There is no store that can be used.
+    pub(super) fn reopen(key: Key, config: &Config) -> Result<Kept, Failure> {
+        Kept::with(key, config, place(config).and_then(|path| Db::open_existing(&path)))
+    }
+
+    /// The same; the store is made where there is none.
+    ///
+    /// # Errors
+    /// It cannot be made or used.
+    pub(super) fn make(key: Key, config: &Config) -> Result<Kept, Failure> {
+        Kept::with(key, config, place(config).and_then(|path| Db::open(&path)))
+    }
+
+    fn with(key: Key, config: &Config, db: Result<Db, StoreError>) -> Result<Kept, Failure> {
+        let mut kept = Kept::nothing(key, config);
+        kept.db = Some(db.map_err(failed)?);
+        kept.refresh().map_err(|why| Failure::say(1, why))?;
+        Ok(kept)
+    }
+
+    fn nothing(key: Key, config: &Config) -> Kept {
+        let canaries = &config.canaries;
+        let plan = drift::Plan {
+            alarms_a_year: canaries.false_alarms_per_year,
+            ..drift::Plan::new(&key.target, &key.model, canaries.every)
+        };
+        Kept {
+            watch: Watch::new(plan),
+            db: None,
+            tag: None,
+            why: None,
+            shown: Vec::new(),
+            compared: 0,
+            exceeding: 0,
+            keeps_answers: canaries.store_answers.is_some(),
+            key,
+        }
+    }
+
+    /// Reads the watch anew.
+    fn refresh(&mut self) -> Result<(), String> {
+        let Some(db) = &self.db else { return Ok(()) };
+        let stored = db.watch(&self.key).map_err(|error| format!("the store cannot be read: {error}"))?;
+        if let Some(stored) = stored {
+            self.watch = Watch::of_json(&stored.json)
+                .map_err(|error| format!("what is stored of {} cannot be used: {error}", self.name()))?;
+            self.tag = Some(stored.tag);
+        }
+        Ok(())
+    }
+
+    /// Shows the watch a run. `None`: it cannot be compared, and is not kept.
+    pub(super) fn observe(&mut self, done: &Done, suite: &Suite) -> Option<Seen> {
+        if self.why.is_some() {
+            return None;
+        }
+        let compares = self.watch.baseline().is_some();
+        let seen = self.watch.observe(&done.run, suite);
+        if compares && seen.result != Judged::Error {
+            self.compared += 1;
+            self.exceeding += u64::from(seen.result == Judged::Exceed);
+        }
+        self.shown.push(done.clone());
+        Some(seen)
+    }
+
+    /// Whether something moved and it is not sure yet.
+    pub(super) fn is_open(&self) -> bool {
+        self.watch.baseline().is_some() && self.watch.report(now()).alarms.is_empty() && !self.is_sure()
+    }
+
+    /// Whether the looks of this command alone make it sure: every one was beyond the baseline, and so many that a
+    /// model which did not change gives them no likelier than the alarm of a stream. Each look is beyond it with a
+    /// probability of at most the baseline's bound, whatever came before: k of k with at most its kth power. That is
+    /// the assumption of the evidence, too; but a look by hand is one test, and no watch over a year, so it needs
+    /// no time between the looks. Only where the numbers never vary by themselves.
+    pub(super) fn is_sure(&self) -> bool {
+        let report = self.watch.report(now());
+        let Some(baseline) = report.baseline.filter(|baseline| baseline.deterministic) else { return false };
+        let stream = report.streams.iter().find(|state| state.stream == Stream::FingerprintFast);
+        let all = self.compared > 0 && self.exceeding == self.compared;
+        let surprise = self.exceeding as f64 * -baseline.exceedance_bound.ln();
+        all && stream.is_some_and(|state| surprise >= state.threshold)
+    }
+
+    /// How the model stands to its baseline, or why that is not known.
+    pub(super) fn standing(&self, partly: bool) -> Result<(Report, u64, u64, bool), String> {
+        if partly {
+            return Err("a part of the canaries is not compared: leave --only out, or take --quick".into());
+        }
+        if let Some(why) = &self.why {
+            return Err(why.clone());
+        }
+        let report = self.watch.report(now());
+        if report.baseline.is_none() {
+            let taken = report
+                .learning
+                .map_or(String::new(), |learning| format!(" ({} of {} runs)", learning.runs, learning.next));
+            return Err(format!("there is none yet{taken}: nothing to compare with; {}", self.how()));
+        }
+        Ok((report, self.compared, self.exceeding, self.is_sure()))
+    }
+
+    /// Keeps all runs and the watch, all or nothing; tells what was kept.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn save(&mut self, suite: &Suite) -> Result<String, Failure> {
+        let cannot = |why: String| Failure::say(UNKNOWN, format!("cannot keep the run: {why}"));
+        let shown = std::mem::take(&mut self.shown);
+        for _ in 0..TRIES {
+            // What was shown without being kept is shown again, to what is stored now.
+            self.refresh().map_err(cannot)?;
+            let mut batch = Batch::new();
+            for done in &shown {
+                let seen = self.watch.observe(&done.run, suite);
+                let verdict = self.watch.report(done.run.at).verdict;
+                batch = batch.run(&self.key, records::run(done, suite, &seen, verdict, self.keeps_answers));
+                batch = records::seen(batch, &self.key, &seen, done.run.at);
+            }
+            batch = batch.watch(&self.key, self.watch.to_json(), self.tag, now());
+            match self.write(&batch) {
+                Ok(()) => {
+                    let place =
+                        self.db.as_ref().map(|db| db.path().display().to_string()).unwrap_or_default();
+                    return Ok(format!("{} in {place}", words::count(shown.len(), "run")));
+                }
+                Err(error) if error.kind() == Reason::Changed => {}
+                Err(error) => return Err(cannot(error.to_string())),
+            }
+        }
+        Err(cannot("others write to the store all the time; try again".into()))
+    }
+
+    /// Writes what a person decided of the baseline.
+    ///
+    /// # Errors
+    /// It cannot be written, or somebody wrote meanwhile.
+    pub(super) fn write_seen(
+        &mut self,
+        seen: &Seen,
+        active: Option<u32>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut batch = records::seen(Batch::new(), &self.key, seen, at);
+        if let Some(number) = active {
+            batch = batch.activate(&self.key, number, at);
+        }
+        let batch = batch.watch(&self.key, self.watch.to_json(), self.tag, at);
+        self.write(&batch)
+    }
+
+    fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        match &mut self.db {
+            Some(db) => db.apply(batch).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// How a baseline comes about.
+    fn how(&self) -> String {
+        format!(
+            "--save keeps this run for it, `opsagent baseline capture {}` makes a full one at once",
+            self.name()
+        )
+    }
+
+    /// `TARGET/MODEL`.
+    pub(super) fn name(&self) -> String {
+        super::text::clean(&format!("{}/{}", self.key.target, self.key.model))
+    }
+}
+
+/// Where the store lies, by the config, else as the agent of this machine has it.
+///
+/// # Errors
+/// Nothing says where.
+pub(super) fn place(config: &Config) -> Result<PathBuf, StoreError> {
+    store::of_command(config.store.path.as_deref(), |name| std::env::var_os(name))
+}

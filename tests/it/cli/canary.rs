@@ -1,0 +1,199 @@
+//! `opsagent canary` and `opsagent baseline` at a shell: with a server and nothing else.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::fake::free_port;
+use super::running::{eventually, signal, wait};
+use super::{opsagent, told};
+use crate::support::oracle::Oracle;
+use opsagent::cli::text::width;
+
+/// A shell with a state folder of its own, where no agent runs.
+struct Shell {
+    state: tempfile::TempDir,
+    nobody: String,
+}
+
+impl Shell {
+    fn new() -> Shell {
+        Shell { state: tempfile::tempdir().unwrap(), nobody: format!("http://127.0.0.1:{}", free_port()) }
+    }
+
+    fn command(&self, args: &[&str]) -> std::process::Command {
+        let mut command = opsagent(args);
+        command.env("STATE_DIRECTORY", self.state.path()).env("OPSAGENT_URL", &self.nobody);
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> (i32, String, String) {
+        told(&self.command(args).output().unwrap())
+    }
+
+    fn store(&self) -> std::path::PathBuf {
+        self.state.path().join("opsagent.db")
+    }
+}
+
+/// The name that a server at that address has.
+fn named(oracle: &Oracle) -> String {
+    format!("openai-{}/stub", oracle.address.port())
+}
+
+#[test]
+fn with_an_address_alone_it_answers_and_leaves_nothing_behind() {
+    let (shell, oracle) = (Shell::new(), Oracle::start(&["stub"]));
+    let (code, out, err) = shell.run(&["canary", "--url", &oracle.url()]);
+    assert_eq!(code, 0, "{out}{err}");
+    for word in ["CATEGORY", "arithmetic", "TTFT", "nothing to compare with", "--save"] {
+        assert!(out.contains(word), "{word}: {out}");
+    }
+    assert!(out.lines().all(|line| width(line) <= 80), "{out}");
+    assert!(!out.contains('\u{1b}'), "no word of a model steers the terminal: {out}");
+    assert!(!shell.store().exists(), "nothing is stored unasked");
+    let (code, out, _) =
+        shell.run(&["canary", "--url", &oracle.url(), "--only", "json", "--show", "answers"]);
+    assert!(code == 0 && out.contains("js1") && !out.contains("ar1") && out.contains("| w"), "{out}");
+}
+
+#[test]
+fn json_has_no_word_of_an_answer_unless_it_is_asked_for() {
+    let (shell, oracle) = (Shell::new(), Oracle::start(&["stub"]));
+    let (code, out, _) = shell.run(&["canary", "--url", &oracle.url(), "--quick", "--json"]);
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &told["exit_code"], &told["model"]), (0, &0.into(), &"stub".into()));
+    assert_eq!(told["answers"].as_array().unwrap().len(), 10);
+    assert!(told["answers"].as_array().unwrap().iter().all(|one| one["text"].is_null()), "{out}");
+    let (_, out, _) =
+        shell.run(&["canary", "--url", &oracle.url(), "--only", "ar1", "--json", "--show", "answers"]);
+    let told: Value = serde_json::from_str(&out).unwrap();
+    let graded = told["answers"].as_array().unwrap().iter().find(|one| one["part"] == "graded").unwrap();
+    assert!(graded["text"].as_str().unwrap().contains('w') && graded["checks"].is_array(), "{out}");
+}
+
+#[test]
+fn a_model_that_was_replaced_is_told_after_a_full_baseline_and_can_be_accepted() {
+    let (shell, oracle) = (Shell::new(), Oracle::start(&["stub"]));
+    let url = oracle.url();
+    let (code, out, err) = shell.run(&["baseline", "capture", "--url", &url, "--runs", "300"]);
+    assert!(code == 0 && out.contains("baseline 1 of 300 runs"), "{out}{err}");
+    let (code, out, err) = shell.run(&["canary", "--url", &url, "--quick"]);
+    assert!(code == 0 && out.contains("answers as it did"), "{out}{err}");
+    oracle.replace_weights(7);
+    let (code, out, err) = shell.run(&["canary", "--url", &url, "--quick", "--save"]);
+    assert_eq!(code, 2, "{out}{err}");
+    for word in ["drifted", "What moved", "Most likely", "saved"] {
+        assert!(out.contains(word), "{word}: {out}");
+    }
+    let name = named(&oracle);
+    let (code, out, _) = shell.run(&["canary", "history", &name]);
+    assert!(code == 0 && out.contains("exceed") && out.contains("suspect"), "{out}");
+    assert!(out.lines().all(|line| width(line) <= 80), "{out}");
+    let (code, out, err) = shell.run(&["baseline", "accept", &name]);
+    assert!(code == 0 && out.contains("accepted as baseline 2"), "{out}{err}");
+    let (code, out, _) = shell.run(&["canary", "--url", &url, "--quick"]);
+    assert_eq!(code, 0, "what it does now is right: {out}");
+    let (code, out, _) = shell.run(&["baseline", "diff", &name]);
+    assert!(code == 0 && out.contains("1 -> 2") && out.contains("chat"), "{out}");
+    let (code, out, err) = shell.run(&["baseline", "rollback", &name]);
+    assert!(code == 0 && out.contains("back to baseline 1"), "{out}{err}");
+    let (code, out, _) = shell.run(&["canary", "--url", &url, "--quick"]);
+    assert_eq!(code, 2, "held against the former one again: {out}");
+    let (code, out, _) = shell.run(&["baseline", "list"]);
+    assert!(code == 0 && out.contains(&name) && out.matches("yes").count() == 1, "{out}");
+    let (code, out, _) = shell.run(&["baseline", "show", &name]);
+    assert!(code == 0 && out.contains("300, 150 of them with several questions"), "{out}");
+}
+
+#[test]
+fn runs_that_are_saved_make_a_baseline_without_an_agent() {
+    let (shell, oracle) = (Shell::new(), Oracle::start(&["stub"]));
+    let url = oracle.url();
+    let (code, out, _) = shell.run(&["canary", "--url", &url, "--quick", "--save", "--repeat", "3"]);
+    assert!(code == 0 && out.contains("3 of 20 runs") && out.contains("3 runs in"), "{out}");
+    let runs = |json: &str| serde_json::from_str::<Value>(json).unwrap()["runs"].as_array().unwrap().len();
+    assert_eq!(runs(&shell.run(&["canary", "history", "--json"]).1), 3);
+    shell.run(&["canary", "--url", &url, "--quick", "--save", "--repeat", "40"]);
+    let (_, out, _) = shell.run(&["canary", "--url", &url, "--quick"]);
+    assert!(out.contains("baseline   1, of 20 runs"), "{out}");
+    oracle.replace_weights(3);
+    let (code, out, _) = shell.run(&["canary", "--url", &url, "--quick"]);
+    assert!(code == 1 && out.contains("beyond the baseline"), "a small baseline is not sure at once: {out}");
+}
+
+#[test]
+fn a_number_that_is_none_is_told_as_a_fault() {
+    let (shell, oracle) = (Shell::new(), Oracle::start(&["stub"]));
+    oracle.corrupt();
+    let (code, out, err) = shell.run(&["canary", "--url", &oracle.url(), "--quick"]);
+    assert!(code >= 2, "{out}{err}");
+    assert!(format!("{out}{err}").contains("log probability"), "{out}{err}");
+}
+
+#[test]
+fn what_cannot_be_asked_says_why_and_spends_nothing() {
+    let (shell, several) = (Shell::new(), Oracle::start(&["a", "b"]));
+    let (code, _, err) = shell.run(&["canary", "--url", &several.url()]);
+    assert!(code == 3 && err.contains("which model?") && err.contains("a, b"), "{err}");
+    let (code, _, err) = shell.run(&["canary", "--url", &several.url(), "--model", "c"]);
+    assert!(code == 3 && err.contains("no model \"c\""), "{err}");
+    let (code, _, err) = shell.run(&["canary", "--url", &several.url(), "--model", "a", "--only", "jsn"]);
+    assert!(code == 3 && err.contains("did you mean json?"), "{err}");
+    assert_eq!(several.asked(), 0);
+    let (code, _, err) = shell.run(&["canary", "--url", &shell.nobody]);
+    assert!(code == 3 && err.contains("refused"), "{err}");
+    for args in [vec!["canary", "--nope"], vec!["canary", "--save", "--only", "json"]] {
+        assert_eq!(shell.run(&args).0, 3, "{args:?}");
+    }
+}
+
+#[test]
+fn what_is_not_stored_is_told_with_what_would_do() {
+    let shell = Shell::new();
+    let (code, _, err) = shell.run(&["canary", "history"]);
+    assert!(code == 1 && err.contains("there is no store") && err.contains("canary --save"), "{err}");
+    let oracle = Oracle::start(&["stub"]);
+    shell.run(&["canary", "--url", &oracle.url(), "--quick", "--save"]);
+    let (code, _, err) = shell.run(&["baseline", "accept", "box/qwen3:8b"]);
+    assert!(code == 64 && err.contains(&named(&oracle)), "{err}");
+    let (code, _, err) = shell.run(&["baseline", "accept", "stub"]);
+    assert!(code == 1 && err.contains("nothing moved"), "{err}");
+    let (code, _, err) = shell.run(&["baseline", "show", "stub"]);
+    assert!(code == 64 && err.contains("there is none yet"), "{err}");
+}
+
+#[test]
+fn a_store_that_may_not_be_read_keeps_nobody_from_asking() {
+    let (shell, oracle) = (Shell::new(), Oracle::start(&["stub"]));
+    std::fs::write(
+        shell.store(),
+        "this is no database, but somebody's notes, and they are to stay as they are",
+    )
+    .unwrap();
+    let (code, out, _) = shell.run(&["canary", "--url", &oracle.url(), "--quick"]);
+    assert!(code == 0 && out.contains("cannot be read"), "{out}");
+    let (code, _, err) = shell.run(&["canary", "--url", &oracle.url(), "--quick", "--save"]);
+    assert!(code == 3 && err.contains("cannot keep the run"), "{err}");
+    assert!(std::fs::read_to_string(shell.store()).unwrap().starts_with("this is no database"));
+}
+
+#[test]
+fn ctrl_c_ends_it_and_the_server_stops_generating() {
+    let (shell, oracle) = (Shell::new(), Oracle::start(&["stub"]));
+    oracle.slow_down(Duration::from_millis(100));
+    let mut child = shell
+        .command(&["canary", "--url", &oracle.url()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // The questions for its abilities, the fingerprint, and then the first stream.
+    eventually(Duration::from_secs(20), || oracle.asked() > 20);
+    std::thread::sleep(Duration::from_millis(150));
+    signal(child.id(), "INT");
+    assert_eq!(wait(&mut child, Duration::from_secs(5)), 130);
+    eventually(Duration::from_secs(5), || oracle.left() > 0);
+    assert!(!shell.store().exists());
+}
