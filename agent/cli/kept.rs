@@ -23,6 +23,7 @@ const TRIES: usize = 4;
 pub(super) struct Kept {
     pub(super) key: Key,
     pub(super) watch: Watch,
+    plan: drift::Plan,
     db: Option<Db>,
     tag: Option<Tag>,
     /// Why there is nothing to compare with, with what would do.
@@ -101,7 +102,8 @@ impl Kept {
             ..drift::Plan::new(&key.target, &key.model, canaries.every)
         };
         Kept {
-            watch: Watch::new(plan),
+            watch: Watch::new(plan.clone()),
+            plan,
             db: None,
             tag: None,
             why: None,
@@ -117,11 +119,13 @@ impl Kept {
     fn refresh(&mut self) -> Result<(), String> {
         let Some(db) = &self.db else { return Ok(()) };
         let stored = db.watch(&self.key).map_err(|error| format!("the store cannot be read: {error}"))?;
-        if let Some(stored) = stored {
-            self.watch = Watch::of_json(&stored.json)
-                .map_err(|error| format!("what is stored of {} cannot be used: {error}", self.name()))?;
-            self.tag = Some(stored.tag);
-        }
+        // Of a model that nothing is stored of, what was shown without being kept is forgotten, too.
+        self.watch = match &stored {
+            Some(stored) => Watch::of_json(&stored.json)
+                .map_err(|error| format!("what is stored of {} cannot be used: {error}", self.name()))?,
+            None => Watch::new(self.plan.clone()),
+        };
+        self.tag = stored.map(|stored| stored.tag);
         Ok(())
     }
 

@@ -113,8 +113,10 @@ fn runs_that_are_saved_make_a_baseline_without_an_agent() {
     let url = oracle.url();
     let (code, out, _) = shell.run(&["canary", "--url", &url, "--quick", "--save", "--repeat", "3"]);
     assert!(code == 0 && out.contains("3 of 20 runs") && out.contains("3 runs in"), "{out}");
+    let (_, out, _) = shell.run(&["canary", "--url", &url, "--quick", "--save"]);
+    assert!(out.contains("4 of 20 runs"), "each run counts once: {out}");
     let runs = |json: &str| serde_json::from_str::<Value>(json).unwrap()["runs"].as_array().unwrap().len();
-    assert_eq!(runs(&shell.run(&["canary", "history", "--json"]).1), 3);
+    assert_eq!(runs(&shell.run(&["canary", "history", "--json"]).1), 4);
     shell.run(&["canary", "--url", &url, "--quick", "--save", "--repeat", "40"]);
     let (_, out, _) = shell.run(&["canary", "--url", &url, "--quick"]);
     assert!(out.contains("baseline   1, of 20 runs"), "{out}");
