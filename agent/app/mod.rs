@@ -29,11 +29,13 @@ mod once;
 mod sockets;
 mod stores;
 mod taps;
+mod totals;
 
 pub use advice::advice;
 use conductor::{Command, Conductor};
 pub use sockets::Sockets;
 use taps::Taps;
+use totals::Totals;
 
 /// What is said on the command line and not in the config.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +60,7 @@ pub struct App {
     addresses: Vec<SocketAddr>,
     config: Config,
     store: Option<Store>,
+    totals: Totals,
 }
 
 impl App {
@@ -98,7 +101,7 @@ impl App {
         };
         let mut conductor = Conductor::new(&config, options, hands, addresses.clone());
         conductor.open_store().await;
-        let store = conductor.store();
+        let (store, totals) = (conductor.store(), conductor.totals());
         conductor.start(&config, bound)?;
         jobs.serve(conductor.run(inbox, jobs.stopping()));
 
@@ -117,7 +120,7 @@ impl App {
                 jobs.stopping(),
             ));
         }
-        Ok(App { jobs, fleet, addresses, config, store })
+        Ok(App { jobs, fleet, addresses, config, store, totals })
     }
 
     /// One look at everything the config names, without listening; nothing takes longer than
@@ -144,6 +147,7 @@ impl App {
     pub async fn run(self, stop: impl Future<Output = ()>, hurry: impl Future<Output = ()>) -> usize {
         stop.await;
         let cut = self.jobs.stop(self.config.grace, hurry).await;
+        self.totals.look().await;
         if let Some(store) = self.store {
             stores::close(store).await;
         }

@@ -20,6 +20,7 @@ use crate::view::{
 mod canaries;
 mod entry;
 mod gpus;
+mod grown;
 mod host;
 mod label;
 mod totals;
@@ -30,6 +31,7 @@ pub use canaries::CanaryRun;
 use entry::Entry;
 use gpus::Gpus;
 pub use gpus::{ExpectedGpus, GpuPlan};
+pub use grown::{Counter, Kept};
 pub use label::label;
 use traffic::Gone;
 pub use traffic::{Connected, InFlight, Live, MAX_SLOS, Slo, TrafficPlan};
@@ -66,6 +68,7 @@ struct Known {
     gpus: Gpus,
     host: host::Host,
     store: Option<StoreView>,
+    kept: Kept,
 }
 
 impl Fleet {
@@ -88,6 +91,7 @@ impl Fleet {
                 gpus: Gpus::default(),
                 host: host::Host::default(),
                 store: None,
+                kept: Kept::default(),
             }),
         }))
     }
@@ -268,10 +272,14 @@ impl Fleet {
         let (now, at) = (Instant::now(), Timestamp::now());
         let hosts: Vec<HostView> = known.host.view(now).into_iter().collect();
         let available = hosts.first().and_then(|host| host.memory.available_bytes);
-        let gpus = known.gpus.view(now, at, available);
+        let mut gpus = known.gpus.view(now, at, available);
+        for card in &mut gpus.cards {
+            card.kept_energy_joules = known.kept.cards.get(&card.told.uuid).copied();
+        }
         let target = |entry: &Entry| {
             let target = entry.view(&known.traffic, now);
-            TargetView { gpus: known.gpus.of_target(&target.name, &gpus.cards), ..target }
+            let kept = known.kept.targets.get(&target.name).cloned();
+            TargetView { gpus: known.gpus.of_target(&target.name, &gpus.cards), kept, ..target }
         };
         let mut view = View {
             schema_version: SCHEMA_VERSION,

@@ -10,9 +10,18 @@ pub(super) struct Running {
     /// What the present one told last.
     last: [Option<f64>; 8],
     incarnation: Option<String>,
+    /// What was told first: it was counted before anybody looked.
+    first: [Option<f64>; 8],
 }
 
 impl Running {
+    /// Its process was seen to begin: all that it counts is new.
+    pub(super) fn began(&mut self) {
+        for first in &mut self.first {
+            first.get_or_insert(0.0);
+        }
+    }
+
     /// Takes what the server told now. A total that fell, or another process, is a new start: what
     /// was counted before stays in the sum. Steps between two starts that no poll saw are lost.
     pub(super) fn observe(&mut self, counters: &Totals, incarnation: Option<&str>) {
@@ -25,7 +34,8 @@ impl Running {
                 self.last = self.before.map(|before| before.map(|_| 0.0));
             }
         }
-        for ((before, last), now) in self.before.iter_mut().zip(&mut self.last).zip(array(counters)) {
+        let known = self.before.iter_mut().zip(&mut self.last).zip(&mut self.first);
+        for (((before, last), first), now) in known.zip(array(counters)) {
             let Some(now) = now.filter(|value| value.is_finite() && *value >= 0.0) else { continue };
             if let Some(was) = *last
                 && now < was
@@ -36,15 +46,28 @@ impl Running {
                     self.incarnation = None;
                 }
             }
+            first.get_or_insert(now);
             *last = Some(now);
         }
     }
 
+    /// What was added to the sums since they were first told. `None`: never told.
+    pub(super) fn grown(&self) -> Totals {
+        self.sums(&self.first.map(|first| first.unwrap_or(0.0)))
+    }
+
     /// The sums. `None`: never told.
     pub(super) fn totals(&self) -> Totals {
+        self.sums(&[0.0; 8])
+    }
+
+    /// The sums without this.
+    fn sums(&self, without: &[f64; 8]) -> Totals {
         let mut sums = [None; 8];
-        for (sum, (before, last)) in sums.iter_mut().zip(self.before.iter().zip(&self.last)) {
-            *sum = last.map(|last| before.unwrap_or(0.0) + last);
+        for ((sum, without), (before, last)) in
+            sums.iter_mut().zip(without).zip(self.before.iter().zip(&self.last))
+        {
+            *sum = last.map(|last| before.unwrap_or(0.0) + last - without);
         }
         let [
             requests,
@@ -99,6 +122,20 @@ mod tests {
             sums.push(running.totals().output_tokens);
         }
         assert_eq!(sums, [10.0, 25.0, 29.0, 59.0, 60.0].map(Some));
+    }
+
+    #[test]
+    fn what_a_server_counted_before_it_was_asked_is_in_its_totals_alone() {
+        let mut running = Running::default();
+        running.observe(&told(Some(1000.0)), Some("a"));
+        assert_eq!(running.grown().output_tokens, Some(0.0));
+        running.observe(&told(Some(1020.0)), Some("a"));
+        running.observe(&told(Some(5.0)), Some("b"));
+        assert_eq!(running.grown().output_tokens, Some(25.0), "over its restart too");
+        let mut seen = Running::default();
+        seen.began();
+        seen.observe(&told(Some(30.0)), Some("a"));
+        assert_eq!((seen.grown().output_tokens, seen.grown().requests), (Some(30.0), None));
     }
 
     #[test]

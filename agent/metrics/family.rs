@@ -131,6 +131,16 @@ pub(super) struct Gathered {
     metrics: Vec<Metric>,
 }
 
+impl Gathered {
+    /// The labels in the declared order, and the value, of each series of a counter.
+    pub(super) fn values(&self) -> impl Iterator<Item = (Vec<&str>, f64)> {
+        self.metrics.iter().map(|metric| {
+            let labels = self.order.iter().map(|at| value_at(metric, *at)).collect();
+            (labels, metric.get_counter().get_value())
+        })
+    }
+}
+
 impl Family for Gathered {
     fn spec(&self) -> &'static Spec {
         self.spec

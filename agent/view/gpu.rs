@@ -94,6 +94,8 @@ pub struct CardView {
     pub energy_total_joules: Option<f64>,
     /// Where that comes from.
     pub energy_source: Option<EnergySource>,
+    /// Energy in joules that the store keeps of it over restarts of the agent. `None`: no store keeps it.
+    pub kept_energy_joules: Option<f64>,
     /// Seconds in which clocks were held down, by reason: the driver's own counters, or summed up here.
     pub throttled_total_seconds: Readings,
     /// XIDs since boot, as far as they were seen.

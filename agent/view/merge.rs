@@ -149,6 +149,7 @@ mod tests {
                 gpus: None,
                 traffic: in_flight.map(|_| traffic),
                 canaries: Vec::new(),
+                kept: None,
                 notes: Vec::new(),
             }
         };

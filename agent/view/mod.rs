@@ -14,6 +14,7 @@ mod fit;
 mod gpu;
 mod health;
 mod host;
+mod kept;
 mod merge;
 mod room;
 mod store;
@@ -29,6 +30,7 @@ pub use health::Health;
 pub use host::{
     CgroupSample, CpuSeconds, Disk, EnergyView, FolderSample, HostMemory, HostView, PressureSample, Resource,
 };
+pub use kept::{KeptTokens, KeptView};
 pub use merge::merge;
 pub use room::{PROCESS_BYTES, headroom};
 pub use store::StoreView;
@@ -155,6 +157,9 @@ pub struct TargetView {
     /// Its canaries, by model. Empty: none are asked.
     #[serde(default)]
     pub canaries: Vec<CanaryView>,
+    /// Totals that the store keeps over restarts. `None`: no store keeps them.
+    #[serde(default)]
+    pub kept: Option<KeptView>,
     /// What is missing or odd, why, and what to do.
     pub notes: Vec<Note>,
 }

@@ -60,6 +60,7 @@ mod tap_faults;
 mod tap_privacy;
 mod tap_scale;
 mod taps;
+mod totals;
 mod vram;
 mod web_config;
 mod web_tls;

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::Conductor;
 use crate::app::stores;
+use crate::app::totals::{self, Totals};
 use crate::canary::{Beat, Beats, Memory, Plan, RUNS_AT_ONCE, TICK};
 use crate::demo;
 use crate::fleet::Fleet;
@@ -27,6 +28,8 @@ pub(super) struct Canaries {
     asked: BTreeMap<String, Asked>,
     /// Tells how the store fares, or plays the demo.
     job: Option<JobHandle>,
+    /// Keeps totals in the store.
+    keep: Option<JobHandle>,
 }
 
 /// A target whose models are asked.
@@ -50,14 +53,16 @@ impl Job for TellStore {
 impl Canaries {
     pub(super) fn new() -> Canaries {
         let gate = Arc::new(Semaphore::new(RUNS_AT_ONCE));
-        Canaries { store: None, gate, asked: BTreeMap::new(), job: None }
+        Canaries { store: None, gate, asked: BTreeMap::new(), job: None, keep: None }
     }
 }
 
 impl Conductor {
-    /// Opens the store, if models are to be asked and none is open yet. Without one they are asked all the same.
+    /// Opens the store, if models are to be asked or the config names its place, and none is open yet. Without one
+    /// they are asked all the same.
     pub(in crate::app) async fn open_store(&mut self) {
-        if !self.config.canaries.enabled || self.options.demo {
+        let wanted = self.config.canaries.enabled || self.config.store.path.is_some();
+        if !wanted || self.options.demo {
             return;
         }
         if let Some(store) = &self.canaries.store {
@@ -69,6 +74,9 @@ impl Conductor {
                 let job = TellStore(self.fleet.clone(), store.clone());
                 self.canaries.job =
                     Some(self.jobs.every("look at the store", Duration::ZERO, STORE_EVERY, job));
+                self.totals.keep_in(store.clone()).await;
+                let (first, every) = (totals::FIRST, totals::EVERY);
+                self.canaries.keep = Some(self.jobs.every("keep totals", first, every, self.totals.clone()));
                 self.canaries.store = Some(store);
             }
             Err(view) => {
@@ -85,6 +93,11 @@ impl Conductor {
     /// The store that was opened at the start.
     pub(in crate::app) fn store(&self) -> Option<Store> {
         self.canaries.store.clone()
+    }
+
+    /// Who keeps totals.
+    pub(in crate::app) fn totals(&self) -> Totals {
+        self.totals.clone()
     }
 
     /// Asks the models of those targets that the config names: starts what is new, stops what is not wanted any more,

@@ -13,6 +13,7 @@ use url::Url;
 
 use self::canaries::Canaries;
 use super::taps::{Bound, Taps};
+use super::totals::Totals;
 use super::{Hands, Options, gpu_options, gpu_plan};
 use crate::config::{Config, LogTail};
 use crate::demo;
@@ -80,6 +81,7 @@ pub(super) struct Conductor {
     /// Counts the requests that ended.
     settle: Option<JobHandle>,
     canaries: Canaries,
+    totals: Totals,
 }
 
 impl Conductor {
@@ -88,6 +90,7 @@ impl Conductor {
         Conductor {
             config: config.clone(),
             options,
+            totals: Totals::new(fleet.clone()),
             fleet,
             jobs,
             web,

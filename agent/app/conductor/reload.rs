@@ -31,6 +31,8 @@ impl Conductor {
                 let named: Vec<_> =
                     new.targets.iter().map(|target| (target.name.clone(), target.url.clone())).collect();
                 let here = discover::addresses_here(&named).await;
+                // What goes with a target is kept first.
+                self.totals.look().await;
                 let taken = self.take(new, web, &here);
                 if taken.is_ok() && !self.options.demo {
                     self.open_store().await;

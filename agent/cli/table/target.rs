@@ -4,7 +4,7 @@ use super::{block, canary, more, traffic};
 use crate::cli::grid::{Cell, Column, Grid};
 use crate::cli::{style, words};
 use crate::sample::{NoteLevel, ServerState};
-use crate::view::{ModelView, TargetView, View};
+use crate::view::{KeptView, ModelView, TargetView, View};
 
 /// Loaded models shown of one target.
 const SHOWN_MODELS: usize = 10;
@@ -44,6 +44,9 @@ pub(super) fn table(view: &View, width: usize, lines: &mut Vec<String>) {
         models(view, target, width, lines);
         traffic::traffic(view, target, width, lines);
         canary::canaries(view, target, width, lines);
+        if let Some(kept) = target.kept.as_ref().and_then(KeptView::words) {
+            lines.extend(block(style::DIM, "  kept     ", &kept, width));
+        }
         notes(target, width, lines);
     }
 }

@@ -47,13 +47,14 @@ impl Memory {
 
     /// `first`: whatever is loaded now may have been for long; no load was seen.
     pub(super) fn take(&mut self, model: &ModelSample, now: Instant, first: bool) {
-        self.running.observe(&model.counters, model.incarnation.as_deref());
         let loaded = model.loaded.unwrap_or(false);
         let other_process = model.incarnation.is_some() && self.process != model.incarnation;
         let load = loaded && (!self.loaded || (other_process && self.process.is_some()));
         if load && !first {
             self.loads += 1;
+            self.running.began();
         }
+        self.running.observe(&model.counters, model.incarnation.as_deref());
         if model.loaded.is_some() {
             self.loaded = loaded;
             self.awake.see(loaded, now);

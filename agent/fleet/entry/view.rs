@@ -62,9 +62,26 @@ impl Entry {
             gpus: None,
             traffic: self.traffic.view(&self.target.name, plan, now),
             canaries: self.canaries.view(),
+            kept: None,
             models_left_out: fresh.map_or(0, |polled| polled.left_out),
             notes,
         }
+    }
+
+    /// What its models' own counters grew by since they were first told: model, what, how much.
+    pub(in crate::fleet) fn grown(&self) -> impl Iterator<Item = (&str, &'static str, f64)> {
+        self.models.iter().flat_map(|(model, memory)| {
+            let grown = memory.running.grown();
+            // Servers tell the prompt without what came out of the cache.
+            let input = grown.prompt_tokens.map(|tokens| tokens + grown.cached_tokens.unwrap_or(0.0));
+            let told = [
+                ("requests", grown.requests),
+                ("input_tokens", input),
+                ("cached_tokens", grown.cached_tokens),
+                ("output_tokens", grown.output_tokens),
+            ];
+            told.into_iter().filter_map(move |(what, value)| Some((model.as_str(), what, value?)))
+        })
     }
 
     fn model(&self, model: &ModelSample) -> ModelView {

@@ -105,6 +105,11 @@ impl Card {
         self.moments.forget();
     }
 
+    /// What it took since it was first read, in joules. `None`: it tells neither energy nor power.
+    pub(super) fn grown(&self) -> Option<f64> {
+        self.energy.grown()
+    }
+
     /// What it told last.
     pub(super) fn told(&self) -> &GpuSample {
         &self.told
@@ -158,6 +163,7 @@ impl Card {
             last_seen_at: silent_for.and_then(|silent| at.checked_sub(silent).ok()),
             energy_total_joules,
             energy_source,
+            kept_energy_joules: None,
             throttled_total_seconds: self.throttled.totals(),
             users: if stale { Vec::new() } else { self.users.clone() },
             headroom_bytes: headroom(&told, host_available),

@@ -23,6 +23,8 @@ const STEP: f64 = 1.0;
 pub(super) struct Meter {
     /// Joules, and where they come from.
     total: Option<(f64, EnergySource)>,
+    /// Joules since the first read.
+    grown: f64,
     /// The card's counter as it was read last.
     counter: Option<(f64, Instant)>,
     /// Its power as it was read last.
@@ -59,6 +61,7 @@ impl Meter {
         if let Some((total, _)) = &mut self.total {
             *total += step;
         }
+        self.grown += step;
         step
     }
 
@@ -71,6 +74,11 @@ impl Meter {
         let (Some(watts), Some((was, at))) = (power, before) else { return 0.0 };
         let time = now.saturating_duration_since(at);
         if time > longest { 0.0 } else { f64::midpoint(watts, was) * time.as_secs_f64() }
+    }
+
+    /// What it took since it was first read, in joules, without what its counter had before. `None`: as for the total.
+    pub(super) fn grown(&self) -> Option<f64> {
+        self.total.map(|_| self.grown)
     }
 
     /// What it took so far, in joules, and where that comes from. `None`: it tells neither energy nor power.
@@ -116,6 +124,16 @@ mod tests {
         let (steps, total) = play(&[(0, counts(5e6)), (5, counts(5e6 + 300.0)), (10, counts(5e6 + 700.0))]);
         assert_eq!(steps, [0.0, 300.0, 400.0]);
         assert_eq!(total, Some((5e6 + 700.0, EnergySource::Counter)));
+    }
+
+    #[test]
+    fn what_a_card_counted_before_it_was_read_is_in_its_total_alone() {
+        let (mut meter, now) = (Meter::default(), Instant::now());
+        assert_eq!(meter.grown(), None);
+        meter.take(&counts(5e6), now, LONGEST);
+        assert_eq!(meter.grown(), Some(0.0));
+        meter.take(&counts(5e6 + 300.0), now + Duration::from_secs(5), LONGEST);
+        assert_eq!(meter.grown(), Some(300.0));
     }
 
     #[test]

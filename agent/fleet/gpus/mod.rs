@@ -198,6 +198,16 @@ impl Gpus {
         !self.backends.is_empty() && self.plan.backends.iter().all(|name| self.backends.contains_key(name))
     }
 
+    /// The energy that a target took since the agent started, in joules. `None`: not seen to take any.
+    pub(super) fn energy_of(&self, target: &str) -> Option<f64> {
+        self.shares.of(target)
+    }
+
+    /// What each card took since it was first read, in joules, by UUID.
+    pub(super) fn grown(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.cards.iter().filter_map(|(uuid, card)| Some((uuid.as_str(), card.grown()?)))
+    }
+
     /// What a target takes of these cards. `None`: nothing, as far as it is known.
     pub(super) fn of_target(&self, target: &str, cards: &[CardView]) -> Option<TargetGpus> {
         let users = cards.iter().flat_map(|card| card.users.iter().map(move |user| (&card.told.uuid, user)));

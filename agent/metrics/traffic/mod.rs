@@ -10,6 +10,7 @@
 use super::declare::metrics;
 
 mod count;
+mod kept;
 
 pub use count::{Whose, decode, prefill};
 

@@ -98,6 +98,7 @@ fn ollama(models: &[(&str, Option<u32>, Option<i64>)]) -> TargetView {
         gpus: None,
         traffic: None,
         canaries: Vec::new(),
+        kept: None,
         notes: Vec::new(),
     }
 }

@@ -10,7 +10,7 @@ use super::row::Row;
 use super::traffic::Traffic;
 use super::words::{self, Moment, moment};
 use crate::sample::{Note, NoteLevel, ServerState};
-use crate::view::{ModelView, TargetGpus, TargetView};
+use crate::view::{KeptView, ModelView, TargetGpus, TargetView};
 
 /// Models that are not loaded are listed up to here; the JSON has the others.
 const RESTING: usize = 60;
@@ -35,6 +35,8 @@ pub(super) struct Card<'a> {
     pub(super) installed: Option<String>,
     /// What its processes hold of this machine's GPUs.
     pub(super) gpu_memory: Option<String>,
+    /// What the store keeps of it, in a few words.
+    pub(super) kept: Option<String>,
     pub(super) orphans: u32,
     /// Its users' requests.
     pub(super) traffic: Option<Traffic<'a>>,
@@ -70,6 +72,7 @@ impl<'a> Card<'a> {
             answered: answered.map(|at| moment(at, now)),
             installed: target.models_installed.map(|models| words::count(models as f64)),
             gpu_memory: target.gpus.as_ref().and_then(gpu_memory),
+            kept: target.kept.as_ref().and_then(KeptView::words).map(|words| capital(&words)),
             orphans: target.orphans.unwrap_or(0),
             traffic: target.traffic.as_ref().map(|traffic| Traffic::new(traffic, now)),
             canaries: canary::shown(target, now),

@@ -154,6 +154,7 @@ fn geforce() -> CardView {
 fn troubled(now: Timestamp) -> CardView {
     let ago = |seconds| Some(now - Duration::from_secs(seconds));
     CardView {
+        kept_energy_joules: None,
         told: troubled_readings(),
         last_seen_at: None,
         energy_total_joules: Some(987_654_321.0),

@@ -5,8 +5,8 @@ use opsagent::fleet::label;
 use opsagent::sample::{Note, ServerState};
 use opsagent::view::{
     AgentView, CgroupSample, ChildSample, CpuSeconds, DiscoveryView, Disk, EnergyView, FolderSample,
-    HostMemory, HostView, ModelView, PressureSample, Resource, SCHEMA_VERSION, StoreView, TargetGpus,
-    TargetView, Totals, Tried, View,
+    HostMemory, HostView, KeptView, ModelView, PressureSample, Resource, SCHEMA_VERSION, StoreView,
+    TargetGpus, TargetView, Totals, Tried, View,
 };
 
 use super::rich_gpus::{self, rich_gpus};
@@ -91,6 +91,7 @@ fn target(name: &str, kind: &str) -> TargetView {
         gpus: None,
         traffic: None,
         canaries: Vec::new(),
+        kept: None,
         notes: Vec::new(),
     }
 }
@@ -167,9 +168,19 @@ fn ollama() -> TargetView {
             rich_canaries::drifting(at(0)),
             rich_canaries::learning(at(0)),
         ],
+        kept: Some(kept()),
         notes: vec![Note::warning("orphans", "a llama-server outlived its Ollama", Some("kill it"))],
         ..target("box", "ollama")
     }
+}
+
+fn kept() -> KeptView {
+    let mut kept = KeptView { since: at(-8_640_000), ..KeptView::default() };
+    kept.take(Some("llama3.1:8b"), "server_output_tokens", 1_234_567.0);
+    kept.take(Some("llama3.1:8b"), "tap_output_tokens", 1_200_000.0);
+    kept.take(Some("llama3.1:8b"), "tap_requests", 4321.0);
+    kept.take(None, "energy_joules", 12_240_000.0);
+    kept
 }
 
 fn llama_cpp() -> TargetView {
