@@ -31,6 +31,7 @@ mod real_cards;
 mod real_clients;
 mod real_clock;
 mod real_discover;
+mod real_drift;
 mod real_fakes;
 mod real_host;
 mod real_llama_cpp;

@@ -20,11 +20,16 @@ const RANK: usize = 4;
 /// Requantizes SmolLM2 to this type, such as `Q4_0`; `tensors` are `llama-quantize --tensor-type`'s, such as
 /// `ffn_down=q2_k`.
 pub fn quantized(folder: &Path, kind: &str, tensors: &[&str]) -> PathBuf {
+    requantized(folder, &smollm2(), kind, tensors)
+}
+
+/// The same of another model.
+pub fn requantized(folder: &Path, from: &Path, kind: &str, tensors: &[&str]) -> PathBuf {
     let to = folder.join(format!("{kind}{}.gguf", tensors.join("-").replace('=', "_")));
     if !to.exists() {
         let mut command = Command::new(installed("bin/llama-quantize"));
         command.arg("--allow-requantize").args(tensors.iter().flat_map(|tensor| ["--tensor-type", tensor]));
-        let output = command.arg(smollm2()).arg(&to).arg(kind).arg("1").output().expect("it is installed");
+        let output = command.arg(from).arg(&to).arg(kind).arg("1").output().expect("it is installed");
         assert!(
             output.status.success(),
             "llama-quantize {kind}: {}",
