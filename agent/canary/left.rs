@@ -17,6 +17,8 @@ pub struct Mark {
     pub work: Option<f64>,
     /// The process that runs the model.
     pub process: Option<String>,
+    /// The weights that the next request gets, where the server names them (Ollama's digest).
+    pub digest: Option<String>,
 }
 
 /// What else is known.
@@ -224,7 +226,7 @@ mod tests {
     #[test]
     fn a_new_process_and_grown_counters_are_somebody_elses_use_too() {
         let mark =
-            |process: &str, work: Option<f64>| Mark { process: Some(process.into()), work, expires_at: None };
+            |process: &str, work: Option<f64>| Mark { process: Some(process.into()), work, ..Mark::default() };
         let mut now = ollama(0);
         (now.stay, now.mark) = (Stay::Unknown, mark("7:1", Some(100.0)));
         assert_eq!(why(&now, Some(&mark("7:1", Some(100.0))), None), Why::Unused);

@@ -10,6 +10,7 @@ mod model;
 mod plan;
 mod questions;
 pub mod records;
+mod reload;
 mod rotation;
 mod round;
 pub mod run;

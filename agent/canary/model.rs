@@ -10,6 +10,7 @@ use super::follow::Follow;
 use super::ground::{Decision, Ground, decide, reason};
 use super::keeper::Keeper;
 use super::left::{self, Known, Mark};
+use super::reload::{self, Load};
 use super::run::{Done, Order, run};
 use super::{Asking, Ledger, Rotation, Setup, Spent};
 use crate::sample::{Purpose, Question};
@@ -54,6 +55,8 @@ pub(super) struct Model {
     runs: usize,
     /// What to configure, since a run made the server load the model anew.
     reload: Option<String>,
+    /// In the last run it was loaded anew, by us or by a user who asked meanwhile.
+    doubted: bool,
 }
 
 /// What is due.
@@ -94,6 +97,7 @@ impl Model {
             ended: None,
             runs: 0,
             reload: None,
+            doubted: false,
         }
     }
 
@@ -101,7 +105,7 @@ impl Model {
     /// the model stays.
     pub(super) fn replan(&mut self, setup: &Setup) {
         self.asker = None;
-        self.reload = None;
+        (self.reload, self.doubted) = (None, false);
         self.suite = Suite::of(&setup.own, setup.plan.builtin, &setup.target.name, &self.name);
         self.suite_hash = self.suite.hash();
         self.keeper.replan(setup.drift_plan(&self.name), setup.plan.store_answers.is_some());
@@ -282,19 +286,29 @@ impl Model {
 
     /// A model that was in memory and was loaded for our questions all the same was loaded by them.
     fn learn_of_reload(&mut self, done: &Done, before: &Presence, after: Option<&Mark>, setup: &Setup) {
+        let waited = self.asker.as_ref().is_some_and(Asker::take_waited);
         if before.loaded != Some(true) || setup.plan.may_load(&self.name) {
             return;
         }
-        let process = |mark: &Mark| mark.process.clone();
-        let (was, is) = (process(&before.mark), after.and_then(process));
-        let another = was.is_some() && is.is_some() && was != is;
-        if !done.waited_for_a_load && !another {
-            return;
+        let load = reload::judge(reload::Run {
+            kind: setup.kind.name,
+            at: done.run.at,
+            waited,
+            before: &before.mark,
+            after,
+            others: done.run.idle == Some(false),
+        });
+        let doubted = std::mem::replace(&mut self.doubted, load == Load::Doubtful);
+        match load {
+            Load::NotOurs => return,
+            Load::Doubtful if !doubted => return,
+            Load::Doubtful | Load::Ours => {}
         }
         let sent = before.options.words();
         let words = format!(
-            "a canary made the server load {} anew, so it is not asked any more: it was \
-             sent {}; write the options that its users send into options of [canaries], as {:?} = \"num_ctx=8192 num_batch=512\"",
+            "a canary made the server load {} anew, so it is not asked until the config of canaries changes or the \
+             agent starts anew: it was sent {}; write the options that its users send into options of [canaries], \
+             as {:?} = \"num_ctx=8192 num_batch=512\"",
             self.name,
             if sent.is_empty() { "no options" } else { &sent },
             self.name,

@@ -72,6 +72,8 @@ struct Known {
     abilities: Option<Abilities>,
     /// It gave log probabilities before.
     gave_logprobs: bool,
+    /// An answer waited for a load since this was taken last.
+    waited: bool,
     shown: facts::Shown,
 }
 
@@ -147,6 +149,11 @@ impl Asker {
         Answer { canary: question.canary.clone(), part: question.part, result }
     }
 
+    /// Whether any answer waited for a load since this was asked last, those of [`Asker::abilities`] among them.
+    pub fn take_waited(&self) -> bool {
+        std::mem::take(&mut self.known().waited)
+    }
+
     async fn answer(&self, question: &Question) -> Result<Reply, AskError> {
         let speaks = self.speaks().await?;
         let api = Api::of(speaks, question)?;
@@ -195,6 +202,7 @@ impl Asker {
             return result;
         };
         known.extras = Some((extras, true));
+        known.waited |= reply.waited_for_a_load();
         if question.logprobs == crate::sample::Logprobs::Model {
             if reply.positions.is_empty() && known.gave_logprobs {
                 return Err(AskError::BadLogprob {

@@ -65,6 +65,7 @@ impl Asker {
             (now.busy, now.queued) = (None, None);
         }
         now.mark.process = process.map(Process::incarnation).or(now.mark.process.take());
+        now.mark.digest = shown.digest;
         now.options = Options::loaded(now.context_tokens, process, &self.terms.options);
         Ok(())
     }

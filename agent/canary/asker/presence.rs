@@ -82,6 +82,7 @@ impl Presence {
                 expires_at: model.expires_at,
                 work: told.then(|| work.into_iter().flatten().sum()),
                 process: model.incarnation.clone(),
+                digest: None,
             },
             options: Options::default(),
         }
