@@ -8,7 +8,8 @@ use serde_json::Value;
 /// The documents of a body, in their order. Comments, names of events and OpenAI's `[DONE]` are none.
 ///
 /// # Errors
-/// What stands where a document should is no JSON: the beginning of it.
+/// What stands where a document should is no JSON: why, and how long it is. It may be a piece of an answer, so it is not
+/// quoted.
 pub(super) fn documents(body: &[u8]) -> Result<Vec<Value>, String> {
     let text = String::from_utf8_lossy(body);
     let text = text.trim();
@@ -20,7 +21,7 @@ pub(super) fn documents(body: &[u8]) -> Result<Vec<Value>, String> {
     }
     let events = events(text);
     if events.is_empty() && !text.is_empty() {
-        return Err(format!("no JSON in {:?}", text.chars().take(80).collect::<String>()));
+        return Err(format!("no JSON in {} bytes", text.len()));
     }
     events.iter().map(|event| event.trim()).filter(|event| *event != "[DONE]").map(parse).collect()
 }
@@ -51,7 +52,7 @@ fn events(text: &str) -> Vec<String> {
 /// JSON, and what Python writes in its place: bare `NaN` and `Infinity`.
 fn parse(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).or_else(|error| {
-        let found = || format!("{error} in {:?}", text.chars().take(80).collect::<String>());
+        let found = || format!("{error} of {} bytes", text.len());
         let plain = without_python(text).ok_or_else(found)?;
         serde_json::from_str(&plain).map_err(|_| found())
     })
@@ -100,6 +101,9 @@ mod tests {
         assert_eq!(documents(b""), Ok(Vec::new()));
         for odd in ["<html>", "data: {", "{\"a\":1}\n{"] {
             assert!(documents(odd.as_bytes()).is_err(), "{odd}");
+        }
+        for secret in ["{\"content\":\"a secret", "data: {\"content\":\"a secret", "a secret"] {
+            assert!(!documents(secret.as_bytes()).unwrap_err().contains("secret"), "{secret}");
         }
     }
 

@@ -6,11 +6,12 @@ use serde_json::Value;
 const MOST: usize = 200;
 
 /// The server's own words of an error, in one short line: `{"error": "…"}`, `{"error": {"message": "…"}}`, or the
-/// older `{"message": "…"}`; Ollama wraps the words of its child, JSON and all.
+/// older `{"message": "…"}`; Ollama wraps the words of its child, JSON and all. Of anything else only the length: it may
+/// hold a piece of an answer, and those are told to nobody.
 pub(super) fn words(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let line = text.lines().map(|line| line.strip_prefix("data:").unwrap_or(line).trim()).find_map(error_of);
-    short(&line.unwrap_or_else(|| text.trim().to_owned()))
+    line.map_or_else(|| format!("no reason in {} bytes", body.len()), |line| short(&line))
 }
 
 fn error_of(text: &str) -> Option<String> {
@@ -49,11 +50,12 @@ mod tests {
             ),
             (r#"{"object":"error","message":"bad","code":400}"#, "bad"),
             ("data: {\"choices\":[]}\n\ndata: {\"error\":{\"message\":\"died\"}}\n\n", "died"),
-            ("<h1>502</h1>\n", "<h1>502</h1>"),
-            ("", ""),
+            ("<h1>502</h1>\n", "no reason in 13 bytes"),
+            (r#"{"choices":[{"text":"a secret"}]}"#, "no reason in 33 bytes"),
+            ("", "no reason in 0 bytes"),
         ] {
             assert_eq!(words(body.as_bytes()), said);
         }
-        assert_eq!(words("x".repeat(1000).as_bytes()).chars().count(), 201);
+        assert_eq!(words(format!(r#"{{"error":"{}"}}"#, "x".repeat(1000)).as_bytes()).chars().count(), 201);
     }
 }
