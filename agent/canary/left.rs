@@ -238,6 +238,16 @@ mod tests {
     }
 
     #[test]
+    fn what_was_asked_and_not_looked_at_afterwards_is_not_asked_again_unless_it_stays() {
+        let unknown = Mark::default();
+        assert_eq!(why(&ollama(400), Some(&unknown), None), Why::UseUnseen);
+        assert_eq!(why(&ollama(400), Some(&unknown), Some(true)), Why::Used);
+        let mut for_ever = ollama(400);
+        for_ever.stay = Stay::ForEver;
+        assert_eq!(why(&for_ever, Some(&unknown), None), Why::Stays);
+    }
+
+    #[test]
     fn what_is_not_there_is_not_asked_and_what_may_be_loaded_is_asked_unless_it_is_elsewhere_or_on_its_way() {
         let base = ollama(100);
         let cases: [(Change, Why, Why); 8] = [

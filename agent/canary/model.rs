@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{Timestamp, Zoned};
+use jiff::{SignedDuration, Timestamp, Zoned};
 use tokio::time::{Instant, sleep};
 
 use super::asker::{Asker, Presence, Terms};
@@ -31,6 +31,10 @@ const LONG: Duration = Duration::from_secs(180);
 
 /// From one run of the long prompts to the next.
 pub(super) const LONG_EVERY: Duration = Duration::from_secs(3600);
+
+/// So much later than a request ended a followed log may tell of it: it is read each second, and its lines are counted
+/// a moment after that.
+const LOG_LATE: SignedDuration = SignedDuration::from_secs(3);
 
 /// Questions at once in the runs that a baseline is learned from, in turn: what varies with load must be in it.
 const LEARNED_AT_ONCE: [u8; 4] = [1, 2, 1, 4];
@@ -118,14 +122,23 @@ impl Model {
         setup: &Setup,
     ) -> Result<(Done, crate::drift::Seen), Skipped> {
         let presence = self.look(work, setup).await?;
-        let questions = self.questions(work, setup).await?;
+        let fresh = self.left.as_ref().is_none_or(|left| left.process != presence.mark.process);
+        // From here on it is asked. What that leaves is not known until it is looked at: no licence to ask again.
+        self.left = Some(Mark::default());
+        let questions = match self.questions(work, setup).await {
+            Ok(questions) => questions,
+            Err(skipped) => {
+                self.look_at_left().await;
+                return Err(skipped);
+            }
+        };
         if questions.is_empty() {
             return Err(Skipped(
                 Skip::Unsupported,
                 "none of the canaries can be asked of this server".into(),
             ));
         }
-        let done = self.ask(work, questions, &presence, setup).await?;
+        let done = self.ask(work, questions, &presence, fresh, setup).await?;
         let seen = self.keeper.observe(&done, &self.suite).await;
         Ok((done, seen))
     }
@@ -174,7 +187,9 @@ impl Model {
     /// What a fresh look tells; or why to wait.
     async fn presence(&mut self, setup: &Setup) -> Result<Result<Presence, String>, Skipped> {
         let (watched, last) = setup.fleet.last_use(&setup.target.name, &self.name);
-        let used = watched.then(|| last.is_some_and(|at| self.ended.is_none_or(|ended| at > ended)));
+        let late = if setup.fleet.follows_log(&setup.target.name) { LOG_LATE } else { SignedDuration::ZERO };
+        let after = |ended: Timestamp| last.is_some_and(|at| at.duration_since(ended) > late);
+        let used = watched.then(|| self.ended.map_or(last.is_some(), after));
         let may_load = setup.plan.may_load(&self.name);
         let asker = self.asker(setup)?;
         let looked = asker.presence().await;
@@ -184,6 +199,10 @@ impl Model {
         let known = Known { left: self.left.as_ref(), used, may_load };
         let decided = left::decide(&presence, known);
         if !decided.may_run {
+            // What was left could not be seen then: it is what is there now. The next use is somebody else's.
+            if self.left.as_ref() == Some(&Mark::default()) {
+                self.left = Some(presence.mark.clone());
+            }
             let (skip, words) = (reason(decided.why), decided.why.words().to_owned());
             return if skip == Skip::Busy { Ok(Err(words)) } else { Err(Skipped(skip, words)) };
         }
@@ -238,6 +257,7 @@ impl Model {
         work: &Work,
         questions: Vec<Question>,
         presence: &Presence,
+        fresh: bool,
         setup: &Setup,
     ) -> Result<Done, Skipped> {
         let unreachable = |error: crate::sample::AskError| {
@@ -250,7 +270,6 @@ impl Model {
             _ if learns => LEARNED_AT_ONCE[self.runs % LEARNED_AT_ONCE.len()],
             _ => 1,
         };
-        let fresh = self.left.as_ref().is_none_or(|left| left.process != presence.mark.process);
         let (_, used_before) = setup.fleet.last_use(&target, &self.name);
         let asker = self.asker(setup)?;
         let order = Order {
@@ -270,18 +289,27 @@ impl Model {
         });
         let done = told.await;
         drop(in_flight);
-        let left = asker.left_behind().await.ok();
+        let left = self.look_at_left().await;
         let mut done = done.map_err(unreachable)?;
         done.run.suite.clone_from(&self.suite_hash);
-        let used = setup.fleet.last_use(&done.run.target, &self.name);
-        let nobody = presence.is_busy().map(|busy| !busy && used.1 == used_before);
-        done.run.idle = nobody.or_else(|| used.0.then_some(used.1 == used_before));
+        let (watched, last) = setup.fleet.last_use(&done.run.target, &self.name);
+        let logged = setup.fleet.follows_log(&done.run.target);
+        // A log does not tell our requests from users': what it tells within a run is taken for ours.
+        let unused = last == used_before || logged && last.is_some_and(|at| at >= done.run.at);
+        let nobody = presence.is_busy().map(|busy| !busy && unused);
+        done.run.idle = nobody.or_else(|| watched.then_some(unused));
         self.learn_of_reload(&done, presence, left.as_ref(), setup);
-        self.left = left;
-        self.ended = Some(Timestamp::now());
         self.runs += 1;
         self.ledger.add(done.spent, Instant::now());
         Ok(done)
+    }
+
+    /// What was left behind, if it can be seen, and that our requests ended now.
+    async fn look_at_left(&mut self) -> Option<Mark> {
+        let left = self.asker.as_ref()?.left_behind().await.ok();
+        self.left = Some(left.clone().unwrap_or_default());
+        self.ended = Some(Timestamp::now());
+        left
     }
 
     /// A model that was in memory and was loaded for our questions all the same was loaded by them.

@@ -89,6 +89,12 @@ impl Fleet {
         known.targets.get(target).map_or((false, None), |entry| entry.traffic.last_use(model))
     }
 
+    /// Whether a log tells of requests to the target: it tells of canaries' as of users'.
+    pub fn follows_log(&self, target: &str) -> bool {
+        let known = self.lock();
+        known.targets.get(target).is_some_and(|entry| entry.traffic.follows_log())
+    }
+
     /// How the store fares. `None`: none is used.
     pub fn record_store(&self, store: Option<StoreView>) {
         self.lock().store = store;

@@ -119,6 +119,11 @@ impl Traffic {
         self.log = None;
     }
 
+    /// Whether its log is followed.
+    pub(super) fn follows_log(&self) -> bool {
+        self.log.is_some()
+    }
+
     /// Whether a tap or a log tells of users' requests, and when the last one to this model ended.
     pub(super) fn last_use(&self, model: &str) -> (bool, Option<Timestamp>) {
         (self.tap.is_some() || self.log.is_some(), self.last_use.get(model).copied())
