@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -60,6 +61,8 @@ pub struct Beats {
     pub machine: Machine,
     /// What outlives a restart. `None`: nothing does.
     pub store: Option<Store>,
+    /// Grows each time somebody else wrote to the store, such as a command at a shell.
+    pub writes: Arc<AtomicU64>,
     /// So many runs at once, over all targets: [`RUNS_AT_ONCE`].
     pub gate: Arc<Semaphore>,
 }
@@ -103,12 +106,15 @@ pub struct Beat {
     memory: Memory,
     setup: Option<Setup>,
     find: Instant,
+    /// Of [`Beats::writes`], those whose outcome was read.
+    writes: u64,
 }
 
 impl Beat {
     /// A job on these terms, that goes on where another one left `memory`.
     pub fn new(beats: Beats, memory: Memory) -> Beat {
-        Beat { beats, memory, setup: None, find: Instant::now() }
+        let writes = beats.writes.load(Ordering::Relaxed);
+        Beat { beats, memory, setup: None, find: Instant::now(), writes }
     }
 
     async fn tick(&mut self) {
@@ -118,6 +124,7 @@ impl Beat {
             self.find = Instant::now() + FIND_EVERY;
             self.find_models(&mut models).await;
         }
+        self.look_at_store(&mut models).await;
         let Some(setup) = &self.setup else { return };
         let now = Instant::now();
         let due = models.values().filter_map(|model| Some((model.next(now)?, model.name.clone()))).min();
@@ -125,6 +132,20 @@ impl Beat {
         let Some(model) = models.get_mut(&name) else { return };
         let Ok(_permit) = setup.gate.acquire().await else { return };
         one(model, setup).await;
+    }
+
+    /// Takes what a person stored meanwhile, and tells it at once: nobody waits for a beat to see a word of theirs.
+    async fn look_at_store(&mut self, models: &mut BTreeMap<String, Model>) {
+        let writes = self.beats.writes.load(Ordering::Relaxed);
+        if std::mem::replace(&mut self.writes, writes) == writes {
+            return;
+        }
+        let Beats { target, plan, fleet, .. } = &self.beats;
+        for model in models.values_mut() {
+            model.keeper.refresh().await;
+            let report = Some(model.keeper.report());
+            fleet.expect_canary(&target.name, &model.name, plan.every.as_secs_f64(), report);
+        }
     }
 
     /// Takes in the models that are loaded, or may be, and lets go of those that the server has no more.

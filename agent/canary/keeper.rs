@@ -1,11 +1,18 @@
 //! The watch of one model, in memory and in the store. Without a store it goes on in memory.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use tokio::time::timeout;
 
 use super::{Done, records};
 use crate::drift::{self, Report, Seen, Watch};
 use crate::store::{Batch, Key, Reason, Store, StoreError, Tag};
 use crate::suite::Suite;
+
+/// How long a disk may take: then the run goes on in memory. A store that is well answers in milliseconds, and a
+/// command at a shell holds it for a second or two.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// The watch of one model.
 #[derive(Debug)]
@@ -52,12 +59,16 @@ impl Keeper {
     }
 
     /// Takes what somebody else stored meanwhile, such as a person at a shell who accepted a baseline.
-    async fn refresh(&mut self) {
+    pub(super) async fn refresh(&mut self) {
         let Some(store) = self.store.as_ref().filter(|_| !self.foreign) else { return };
         let key = self.key.clone();
-        let record = match store.read(move |db| db.watch(&key)).await {
-            Ok(record) => record,
-            Err(error) => {
+        let record = match timeout(PATIENCE, store.read(move |db| db.watch(&key))).await {
+            Ok(Ok(record)) => record,
+            Err(_) => {
+                tracing::warn!(key = ?self.key, "the store gives no answer: does its disk hang? A model's canaries go on in memory");
+                return;
+            }
+            Ok(Err(error)) => {
                 tracing::warn!(key = ?self.key, %error, "what is stored of a model's canaries cannot be read; it goes on in memory");
                 return;
             }
@@ -82,16 +93,22 @@ impl Keeper {
     /// Shows the watch a run, and keeps both.
     pub(super) async fn observe(&mut self, done: &Done, suite: &Suite) -> Seen {
         self.refresh().await;
+        let before = self.watch.clone();
         let seen = self.watch.observe(&done.run, suite);
         if self.foreign {
             return seen;
         }
         match self.write(done, suite, &seen).await {
-            // Somebody wrote between the look and now: the run is held against what they stored.
+            // Somebody wrote between the look and now: the run is held against what they stored, and where that
+            // cannot be read, against what was there before it: it is never counted twice.
             Some(error) if error.kind() == Reason::Changed => {
+                self.watch = before;
                 self.handed = self.stored;
                 self.refresh().await;
                 let seen = self.watch.observe(&done.run, suite);
+                if self.foreign {
+                    return seen;
+                }
                 if let Some(error) = self.write(done, suite, &seen).await {
                     tracing::warn!(key = ?self.key, %error, "a run of canaries was not stored");
                 }
@@ -116,13 +133,15 @@ impl Keeper {
         let batch = Batch::new().run(&self.key, record).watch(&self.key, json, self.handed, at);
         let batch = records::seen(batch, &self.key, seen, at);
         let before = self.handed.replace(tag);
-        match store.write(batch).await {
-            Ok(_) => {
+        match timeout(PATIENCE, store.write(batch)).await {
+            Ok(Ok(_)) => {
                 self.stored = Some(tag);
                 None
             }
-            Err(error) if error.is_kept() => None,
-            Err(error) => {
+            Ok(Err(error)) if error.is_kept() => None,
+            // It is on its way. Should it be refused after all, the next one is, too, and looks anew.
+            Err(_) => None,
+            Ok(Err(error)) => {
                 self.handed = before;
                 Some(error)
             }

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::Conductor;
 use crate::app::stores;
@@ -24,6 +26,8 @@ const STORE_EVERY: Duration = Duration::from_secs(2);
 /// What asks, by target.
 pub(super) struct Canaries {
     store: Option<Store>,
+    /// Grows each time somebody else wrote to it.
+    writes: Arc<AtomicU64>,
     gate: Arc<Semaphore>,
     asked: BTreeMap<String, Asked>,
     /// Tells how the store fares, or plays the demo.
@@ -41,19 +45,26 @@ struct Asked {
     _job: JobHandle,
 }
 
-/// Tells how the store fares.
-struct TellStore(Fleet, Store);
+/// Tells how the store fares, and counts when somebody else wrote to it.
+struct TellStore(Fleet, Store, Arc<AtomicU64>);
 
 impl Job for TellStore {
     fn run(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(async { self.0.record_store(Some(stores::view(&self.1))) })
+        Box::pin(async {
+            self.0.record_store(Some(stores::view(&self.1)));
+            // Out of time, its disk hangs: the next look asks again, and each look of a beat reads what is there.
+            if timeout(STORE_EVERY, self.1.changed_by_others()).await == Ok(true) {
+                self.2.fetch_add(1, Ordering::Relaxed);
+            }
+        })
     }
 }
 
 impl Canaries {
     pub(super) fn new() -> Canaries {
         let gate = Arc::new(Semaphore::new(RUNS_AT_ONCE));
-        Canaries { store: None, gate, asked: BTreeMap::new(), job: None, keep: None }
+        let writes = Arc::default();
+        Canaries { store: None, writes, gate, asked: BTreeMap::new(), job: None, keep: None }
     }
 }
 
@@ -71,7 +82,7 @@ impl Conductor {
         }
         match stores::open(&self.config).await {
             Ok(store) => {
-                let job = TellStore(self.fleet.clone(), store.clone());
+                let job = TellStore(self.fleet.clone(), store.clone(), Arc::clone(&self.canaries.writes));
                 self.canaries.job =
                     Some(self.jobs.every("look at the store", Duration::ZERO, STORE_EVERY, job));
                 self.totals.keep_in(store.clone()).await;
@@ -142,7 +153,7 @@ impl Conductor {
     }
 
     fn ask(&self, target: &Target, memory: Memory) -> Asked {
-        let Canaries { store, gate, .. } = &self.canaries;
+        let Canaries { store, writes, gate, .. } = &self.canaries;
         let (plan, own) = (self.config.canaries.clone(), self.config.own_canaries.clone());
         let beats = Beats {
             target: target.clone(),
@@ -152,6 +163,7 @@ impl Conductor {
             clients: self.clients.clone(),
             machine: self.machine.clone(),
             store: store.clone(),
+            writes: Arc::clone(writes),
             gate: Arc::clone(gate),
         };
         let job = Beat::new(beats, memory.clone());
