@@ -225,8 +225,11 @@ mod tests {
 
     #[test]
     fn a_new_process_and_grown_counters_are_somebody_elses_use_too() {
-        let mark =
-            |process: &str, work: Option<f64>| Mark { process: Some(process.into()), work, ..Mark::default() };
+        let mark = |process: &str, work: Option<f64>| Mark {
+            process: Some(process.into()),
+            work,
+            ..Mark::default()
+        };
         let mut now = ollama(0);
         (now.stay, now.mark) = (Stay::Unknown, mark("7:1", Some(100.0)));
         assert_eq!(why(&now, Some(&mark("7:1", Some(100.0))), None), Why::Unused);

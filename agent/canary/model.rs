@@ -13,7 +13,7 @@ use super::left::{self, Known, Mark};
 use super::reload::{self, Load};
 use super::run::{Done, Order, run};
 use super::{Asking, Ledger, Rotation, Setup, Spent};
-use crate::sample::{Purpose, Question};
+use crate::sample::{AskError, Purpose, Question};
 use crate::suite::Suite;
 use crate::view::{Skip, TargetView};
 
@@ -224,7 +224,18 @@ impl Model {
     }
 
     async fn questions(&mut self, work: &Work, setup: &Setup) -> Result<Vec<Question>, Skipped> {
-        let abilities = self.asker(setup)?.abilities().await.map_err(|error| {
+        let baseline = self.keeper.report().baseline;
+        let asker = self.asker(setup)?;
+        let abilities = match (asker.abilities().await, baseline) {
+            // It answered before: the run itself tells that it does not any more.
+            (Err(error), Some(baseline)) if error.is_hard() => {
+                asker.abilities_before(!baseline.text_mode).await
+            }
+            // An empty answer is one; what is refused from the start is no model that can be asked.
+            (Err(AskError::Empty), None) => asker.abilities_before(true).await,
+            (abilities, _) => abilities,
+        };
+        let abilities = abilities.map_err(|error| {
             let reason = if error.is_hard() { Skip::Unsupported } else { Skip::Unreachable };
             Skipped(reason, format!("the model answers no question: {error}"))
         })?;
@@ -260,9 +271,8 @@ impl Model {
         fresh: bool,
         setup: &Setup,
     ) -> Result<Done, Skipped> {
-        let unreachable = |error: crate::sample::AskError| {
-            Skipped(Skip::Unreachable, format!("the server cannot be asked: {error}"))
-        };
+        let unreachable =
+            |error: AskError| Skipped(Skip::Unreachable, format!("the server cannot be asked: {error}"));
         let (target, live) = (setup.target.name.clone(), setup.live());
         let learns = self.keeper.report().learning.is_some();
         let at_once = match work {

@@ -249,6 +249,17 @@ async fn a_server_that_refuses_unknown_members_is_asked_with_fewer_and_that_is_r
 }
 
 #[tokio::test]
+async fn a_model_that_computes_no_numbers_any_more_is_one_with_log_probabilities() {
+    let broken = r#"{"model":"m","choices":[{"message":{"content":"?"},"finish_reason":"length","logprobs":{"content":[{"token":"?","logprob":null,"top_logprobs":[]}]}}]}"#;
+    let fake = Fake::new()
+        .await
+        .with("/v1/models", Answer::json(r#"{"object":"list","data":[{"id":"m"}]}"#))
+        .with("/v1/chat/completions", Answer::json(broken));
+    let abilities = asker("openai", fake.url().as_str(), "m").abilities().await.unwrap();
+    assert_eq!((abilities.logprobs, abilities.raw), (true, false));
+}
+
+#[tokio::test]
 async fn lm_studio_answers_in_text_and_only_what_is_loaded_is_asked() {
     let fake = Fake::new()
         .await

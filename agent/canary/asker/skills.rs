@@ -55,14 +55,31 @@ impl Asker {
         let sampler = speaks == Speaks::LlamaCpp;
         let chat = Prompt::Chat(vec![Message { role: Role::User, text: "Say yes.".into() }]);
         let chat = self.ask(&probe(chat)).await.result;
+        // A log probability that is none is one all the same: the server tells them, and the run tells what they are.
+        let broken = matches!(chat, Err(AskError::BadLogprob { .. }));
         let raw = match speaks {
-            Speaks::LlamaCpp | Speaks::Ollama => chat.is_ok(),
+            Speaks::LlamaCpp | Speaks::Ollama => broken || chat.is_ok(),
             // A model without a template takes only texts as they are.
-            Speaks::Vllm | Speaks::Openai => self.ask(&probe(Prompt::Raw("The".into()))).await.result.is_ok(),
+            Speaks::Vllm | Speaks::Openai => {
+                let raw = self.ask(&probe(Prompt::Raw("The".into()))).await.result;
+                matches!(raw, Ok(_) | Err(AskError::BadLogprob { .. }))
+            }
         };
-        let abilities = Abilities { logprobs: !chat?.positions.is_empty(), raw, sampler };
-        self.known().abilities = Some(abilities);
+        let logprobs = broken || !chat?.positions.is_empty();
+        let abilities = Abilities { logprobs, raw, sampler };
+        // Once it answers again it is asked anew what it can.
+        self.known().abilities = Some(abilities).filter(|_| !broken);
         Ok(abilities)
+    }
+
+    /// What the server could be asked for when it answered: for a model that answers nothing any more.
+    ///
+    /// # Errors
+    /// It cannot be asked what it is.
+    pub(in crate::canary) async fn abilities_before(&self, logprobs: bool) -> Result<Abilities, AskError> {
+        let speaks = self.speaks().await?;
+        let raw = matches!(speaks, Speaks::LlamaCpp | Speaks::Ollama);
+        Ok(Abilities { logprobs, raw, sampler: speaks == Speaks::LlamaCpp })
     }
 
     /// How its server is spoken to.
