@@ -30,7 +30,9 @@ fn head() {
     println!(
         "\nNothing changed: a sixth of the runs while others use the server too, a restart every {RESTART} runs:\n"
     );
-    println!("| model | runs | exceeding | alarms | new states |\n| --- | --- | --- | --- | --- |");
+    println!(
+        "| model | runs | exceeding | unanswered | alarms | new states |\n| --- | --- | --- | --- | --- | --- |"
+    );
 }
 
 async fn quiet(
@@ -41,7 +43,7 @@ async fn quiet(
     learned: u64,
     runs: u64,
 ) -> bool {
-    let (mut exceeding, mut alarms) = (0, 0);
+    let (mut exceeding, mut unanswered, mut alarms) = (0, 0, 0);
     for nth in learned..runs {
         if nth % RESTART == 0 {
             progress(&format!(
@@ -52,10 +54,21 @@ async fn quiet(
         let run =
             if drill.pick(6) == 0 { drill.run_under_load(served).await } else { drill.run(served).await };
         let seen = watch.observe(&run, &drill.suite);
-        exceeding += u32::from(seen.result != Judged::Ok);
+        exceeding += u32::from(seen.result == Judged::Exceed);
+        unanswered += u32::from(seen.result == Judged::Error);
+        if seen.result != Judged::Ok {
+            // Without this nobody could say afterwards what it was.
+            let report = watch.report(run.at);
+            let errors: Vec<_> =
+                run.answers.iter().filter_map(|answer| answer.result.as_ref().err()).collect();
+            progress(&format!(
+                "run {nth}, {} at once: {:?}: {:?} {:?} {errors:?}",
+                run.concurrency, seen.result, report.distances, report.words
+            ));
+        }
         alarms += u32::from(raised(&seen).is_some());
     }
     let states: usize = watch.baseline().unwrap().canaries.values().map(|known| known.states.len() - 1).sum();
-    println!("| {name} | {} | {exceeding} | {alarms} | {states} |", runs.max(learned));
+    println!("| {name} | {} | {exceeding} | {unanswered} | {alarms} | {states} |", runs.max(learned));
     alarms == 0
 }
