@@ -172,7 +172,8 @@ const LEAST_TOKENS: u64 = 4;
 /// The median speed of the whole answers, by the server's own clock where it tells one. `None`: somebody else used the
 /// server, or that is not known.
 fn pace(run: &Run) -> Option<Pace> {
-    if run.idle != Some(true) {
+    // Several questions at once slow each other: that is our own load, and no band of an idle server.
+    if run.idle != Some(true) || run.concurrency != 1 {
         return None;
     }
     let whole = run.answers.iter().filter(|answer| answer.part == Part::Graded);
