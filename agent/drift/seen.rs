@@ -96,7 +96,7 @@ pub enum What {
     Changed(Change),
     /// An alarm began.
     Raised(Alarm),
-    /// An alarm ended by itself: the model answers as it did again.
+    /// An alarm ended by itself: the model answers as it did again, or other canaries are asked.
     Resolved(Alarm),
     /// A baseline was made.
     BaselineMade {

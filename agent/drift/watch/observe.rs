@@ -88,6 +88,14 @@ fn other_suite(watch: &mut Watch, run: &Run, seen: &mut Seen) {
         let text = format!("{}: other canaries are asked; a new baseline is learned", watch.plan.name());
         seen.events.push(Event { at: run.at, what: What::OtherSuite, text });
     }
+    for alarm in std::mem::take(&mut watch.alarms) {
+        let text = format!(
+            "{}: the alarm of {} ended: other canaries are asked now, so that nobody can tell whether it still holds",
+            watch.plan.name(),
+            alarm.stream.name()
+        );
+        seen.events.push(Event { at: run.at, what: What::Resolved(alarm), text });
+    }
     let fresh = Watch::new(watch.plan.clone());
     let (numbers, facts) = (watch.numbers, std::mem::take(&mut watch.facts));
     *watch = Watch { numbers, facts, suite: run.suite.clone(), ..fresh };
