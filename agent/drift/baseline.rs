@@ -28,7 +28,9 @@ pub struct Baseline {
     pub facts: Facts,
     /// Runs in it.
     pub runs: u64,
-    /// Those of them with several questions at once.
+    /// Runs of the same time that exceeded the baseline before it, and that are not in it.
+    pub exceeding: u64,
+    /// Those of its runs with several questions at once.
     pub loaded_runs: u64,
     /// Those of them with the long prompts.
     pub long_runs: u64,

@@ -49,6 +49,8 @@ pub(super) struct Settled {
     pub runs: u64,
     pub loaded_runs: u64,
     pub long_runs: u64,
+    /// Runs that exceeded the baseline in force: nothing of them is learned but that there were so many.
+    pub exceeding: u64,
     pub checks: BTreeMap<String, Record>,
     /// How fast each run was that had the server for itself.
     pub paces: Vec<Pace>,
@@ -61,6 +63,9 @@ struct Pass {
     short: bool,
     loaded: bool,
     long: bool,
+    /// It exceeded the baseline in force.
+    #[serde(default)]
+    exceeds: bool,
     /// How fast it was, if nobody else used the server.
     #[serde(default)]
     pace: Option<Pace>,
@@ -116,10 +121,26 @@ impl Learning {
             at: run.at,
             short: look.of_probe(Probe::Chat).next().is_some(),
             loaded: run.concurrency > 1,
+            exceeds: false,
             pace: look.pace,
             long: look.of_probe(Probe::Long).next().is_some(),
             checks: look.graded.iter().map(one).collect(),
         });
+        self.settle();
+    }
+
+    /// Counts a run that exceeded the baseline in force, and learns nothing else of it: what it answered may be a fault.
+    /// It counts, since a bound on benign runs that leaves out those that exceed is a bound of nothing.
+    pub(super) fn leave_out(&mut self, at: Timestamp) {
+        if self.settled.passes >= MOST_RUNS {
+            return;
+        }
+        let (short, loaded, long, pace) = (false, false, false, None);
+        self.waiting.push_back(Pass { at, short, loaded, long, exceeds: true, pace, checks: Vec::new() });
+        self.settle();
+    }
+
+    fn settle(&mut self) {
         while self.waiting.len() > QUARANTINE {
             if let Some(pass) = self.waiting.pop_front() {
                 self.settled.add(&pass);
@@ -147,6 +168,7 @@ impl Settled {
         self.from.get_or_insert(pass.at);
         self.at = Some(pass.at);
         self.passes += 1;
+        self.exceeding += u64::from(pass.exceeds);
         self.runs += u64::from(pass.short);
         self.loaded_runs += u64::from(pass.loaded);
         self.paces.extend(pass.pace);

@@ -64,6 +64,7 @@ pub(super) fn make(learning: &Learning, suite: &str, number: u32, all: bool) -> 
         suite: suite.to_owned(),
         facts: learning.facts.clone(),
         runs: settled.runs,
+        exceeding: settled.exceeding,
         loaded_runs: settled.loaded_runs,
         long_runs: settled.long_runs,
         deterministic,

@@ -81,6 +81,11 @@ impl Quality {
         self.ln_sum().max(0.0)
     }
 
+    /// Checks that are watched.
+    pub fn checks(&self) -> usize {
+        self.checks.len()
+    }
+
     /// ln A: an alarm at and above it.
     pub fn threshold(&self) -> f64 {
         self.budget.threshold

@@ -25,6 +25,9 @@ const LEAST_LONG_RUNS: u64 = 12;
 /// the runs a year for which the false alarms are promised, and so the thresholds are set for as many more.
 pub(super) const EXTRA: f64 = 0.02;
 
+/// M that quiet runs leave in a stream: with a bet of 0.03 against a bound of 0.01, about 12.
+const QUIET: f64 = 12.0;
+
 /// The evidence of each stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Detectors {
@@ -70,15 +73,19 @@ impl Steps {
 impl Detectors {
     pub(super) fn new(baseline: &Baseline, plan: &Plan) -> Detectors {
         let budgets = Budgets::of(plan);
-        let runs = baseline.runs;
+        // Those that were left out of it count against the bound: else benign ones among them would raise alarms.
+        let (exceeding, runs) = (baseline.exceeding, baseline.runs + baseline.exceeding);
         let long = baseline.long_runs >= LEAST_LONG_RUNS;
         let stable = baseline.checks.iter().filter(|(_, record)| record.is_stable());
         let checks =
             stable.map(|(canary, record)| (canary.clone(), record.asked - record.passed, record.asked));
         Detectors {
-            short: Evidence::new(0, runs, budgets.short),
+            short: Evidence::new(exceeding, runs, budgets.short),
             long: long.then(|| Evidence::new(0, baseline.long_runs, budgets.long)),
-            sampler: baseline.canaries.contains_key(SAMPLER).then(|| Evidence::new(0, runs, budgets.sampler)),
+            sampler: baseline
+                .canaries
+                .contains_key(SAMPLER)
+                .then(|| Evidence::new(exceeding, runs, budgets.sampler)),
             slow: (!baseline.text_mode).then(|| Slow::new(budgets.slow)),
             quality: Quality::new(checks, budgets.quality),
             performance: baseline.band.map(|_| Evidence::new(0, baseline.idle_runs, budgets.performance)),
@@ -184,6 +191,21 @@ impl Detectors {
         states.extend(self.sampler.as_ref().map(|evidence| of(Stream::Sampling, evidence)));
         states.extend(self.performance.as_ref().map(|evidence| of(Stream::Performance, evidence)));
         states
+    }
+
+    /// Whether the long prompts are held against the baseline.
+    pub(super) fn watches_long(&self) -> bool {
+        self.long.is_some()
+    }
+
+    /// Whether some stream has more evidence than quiet runs leave in it: a new baseline would throw that away.
+    pub(super) fn has_evidence(&self) -> bool {
+        let most = |stream| match stream {
+            // Each check that is watched leaves about one.
+            Stream::Quality => (QUIET + self.quality.checks() as f64).ln(),
+            _ => QUIET.ln(),
+        };
+        self.states().iter().any(|state| state.evidence > most(state.stream))
     }
 
     /// Whether some stream is more than half way to an alarm.

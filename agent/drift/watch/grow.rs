@@ -5,6 +5,7 @@ use super::{SIZES, Watch, alarm, next_size};
 use crate::drift::learning::Learning;
 use crate::drift::making;
 use crate::drift::seen::{Event, Seen, What};
+use crate::sample::Purpose;
 
 /// Learns from the run, while nothing moved; and makes the next baseline when there are enough.
 pub(super) fn learn(watch: &mut Watch, sight: &Sight<'_>, seen: &mut Seen) {
@@ -21,20 +22,43 @@ pub(super) fn learn(watch: &mut Watch, sight: &Sight<'_>, seen: &mut Seen) {
         watch.learning = Some(Learning::default());
     }
     let Some(learning) = &mut watch.learning else { return };
+    if !is_learned_from(sight, watch.baseline.is_some()) {
+        return;
+    }
+    // What exceeds may be a fault that nobody has found yet; the candidate has it. Of the long prompts nothing can be
+    // told before there are enough of them.
+    let only_long = sight.compared.as_ref().is_some_and(|compared| {
+        compared.short != Some(true) && compared.sampler != Some(true) && sight.picture.faults.is_empty()
+    });
+    let long_is_watched = watch.detectors.as_ref().is_some_and(super::Detectors::watches_long);
+    if watch.baseline.is_some() && sight.exceeds && !(only_long && !long_is_watched) {
+        learning.leave_out(sight.run.at);
+        return;
+    }
     learning.take(sight.run, &sight.look);
     let quiet = !sight.exceeds && watch.counted.clean >= alarm::CLEAN_RUNS && watch.changes.is_empty();
-    let suspects = watch.detectors.as_ref().is_some_and(super::Detectors::suspects);
+    let pending = watch.detectors.as_ref().is_some_and(super::Detectors::has_evidence);
     let (due, all) = match &watch.baseline {
         // Of the first runs nothing could be told apart: all of them are taken.
         None => (learning.taken() >= SIZES[0], true),
         Some(baseline) => {
             let other_mode = baseline.text_mode != learning.text_mode;
             let next = if other_mode { SIZES[0] } else { next_size(baseline).unwrap_or(u64::MAX) };
-            (learning.settled.runs >= next && quiet && !suspects, false)
+            (learning.settled.runs >= next && quiet && !pending, false)
         }
     };
     if due {
         make(watch, sight, all, seen);
+    }
+}
+
+/// Whether the run is one of the beat's or a capture's, or a whole one of a person. Looks again come in bursts, just
+/// when something moved: they would push what moved out of the quarantine.
+fn is_learned_from(sight: &Sight<'_>, is_compared: bool) -> bool {
+    match sight.run.purpose {
+        Purpose::Beat | Purpose::Long | Purpose::Capture => true,
+        Purpose::Manual => sight.whole || !is_compared && !sight.look.prints.is_empty(),
+        Purpose::Confirm => false,
     }
 }
 

@@ -277,3 +277,62 @@ fn a_change_is_confirmed_within_a_minute_where_numbers_are_always_the_same() {
     (0..3).for_each(|_| drop(watch.observe(&model.look_again(20), &suite)));
     assert_eq!(watch.report(model.at).verdict, Verdict::Drifting);
 }
+
+/// A watch that learned by itself, and the runs that it saw.
+fn grown(model: &mut Model, runs: usize) -> Watch {
+    let mut watch = Watch::new(Plan::new("gpu1", "qwen3:8b", std::time::Duration::from_secs(300)));
+    (0..runs).for_each(|_| drop(watch.observe(&model.beat(), &suite())));
+    watch
+}
+
+#[test]
+fn a_fault_that_came_and_went_is_no_state_of_the_next_baseline() {
+    let mut model = Model::new();
+    let mut watch = grown(&mut model, 22);
+    model.weights = 0.8;
+    (0..6).for_each(|_| drop(watch.observe(&model.beat(), &suite())));
+    assert!(watch.alarms.is_empty(), "it was too short for an alarm");
+    model.weights = 0.0;
+    let made = (0..200).find_map(|_| watch.observe(&model.beat(), &suite()).made).unwrap();
+    assert!(made.number == 2 && made.canaries.values().all(|known| known.states.len() == 1), "{made:?}");
+    assert_eq!(made.exceeding, 6);
+    model.weights = 0.8;
+    assert_eq!(watch.observe(&model.beat(), &suite()).result, Judged::Exceed);
+}
+
+#[test]
+fn looks_again_are_not_learned_from() {
+    let mut model = Model::new();
+    let mut watch = grown(&mut model, 22);
+    let before = watch.learning.clone();
+    assert!(before.is_some());
+    (0..40).for_each(|_| drop(watch.observe(&model.look_again(30), &suite())));
+    assert_eq!(watch.learning, before);
+}
+
+#[test]
+fn an_alarm_that_holds_is_said_to_end_when_other_canaries_are_asked() {
+    let mut model = Model::new();
+    let mut watch = captured(&mut model, 300);
+    model.weights = 0.8;
+    until_alarm(&mut watch, &mut model, 4).unwrap();
+    let run = Run { suite: "suite-2".into(), ..model.beat() };
+    let seen = watch.observe(&run, &suite());
+    let ended = seen.events.iter().find(|event| matches!(event.what, What::Resolved(_))).unwrap();
+    assert!(ended.text.contains("other canaries are asked now"), "{}", ended.text);
+    assert!(watch.report(model.at).alarms.is_empty());
+}
+
+#[test]
+fn speed_is_told_by_runs_that_asked_one_question_at_a_time() {
+    let mut model = Model::new();
+    let mut run = model.beat();
+    for answer in &mut run.answers {
+        if let Ok(reply) = &mut answer.result {
+            reply.generation.told.decode = Some(std::time::Duration::from_millis(100));
+            reply.generation.told.decode_tokens = Some(8);
+        }
+    }
+    let told = |concurrency| Look::of(&Run { concurrency, ..run.clone() }, &suite()).pace.is_some();
+    assert_eq!((told(1), told(2), told(4)), (true, false, false));
+}
