@@ -56,7 +56,7 @@ impl Store {
         let (questions, questioned) = sync_channel(MOST_QUESTIONS);
         let writer = Writer::new(db, retention, Arc::clone(&health));
         // Neither is ever joined: a disk that is gone holds them up for ever. They end with the last handle.
-        thread(&path, "store", move || writer.run(&asked))?;
+        thread(&path, "store", move || writer.run(asked))?;
         thread(&path, "store-reads", move || answer(&reader, &questioned))?;
         Ok(Store { inner: Arc::new(Inner { path, asks, questions, health }) })
     }

@@ -61,7 +61,7 @@ impl Writer {
     }
 
     /// Does what it is asked until nobody can ask any more.
-    pub(super) fn run(mut self, asks: &Receiver<Ask>) {
+    pub(super) fn run(mut self, asks: Receiver<Ask>) {
         self.measure();
         loop {
             let until_prune = self.next_prune.saturating_duration_since(Instant::now());
@@ -78,6 +78,8 @@ impl Writer {
                 Ok(Ask::Retention(retention)) => self.retention = retention,
                 Ok(Ask::Close(closed)) => {
                     self.end();
+                    // Whoever asks after this is told so at once, and counted.
+                    drop(asks);
                     closed.send(()).ok();
                     return;
                 }

@@ -31,7 +31,7 @@ pub(super) fn learn(watch: &mut Watch, sight: &Sight<'_>, seen: &mut Seen) {
         compared.short != Some(true) && compared.sampler != Some(true) && sight.picture.faults.is_empty()
     });
     let long_is_watched = watch.detectors.as_ref().is_some_and(super::Detectors::watches_long);
-    if watch.baseline.is_some() && sight.exceeds && !(only_long && !long_is_watched) {
+    if watch.baseline.is_some() && sight.exceeds && (long_is_watched || !only_long) {
         learning.leave_out(sight.run.at);
         return;
     }
