@@ -2,31 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::budgets::Budgets;
 use crate::drift::baseline::Baseline;
-use crate::drift::budget::Budget;
 use crate::drift::compare::Compared;
 use crate::drift::evidence::Evidence;
 use crate::drift::look::SAMPLER;
 use crate::drift::quality::Quality;
-use crate::drift::slow::{BLOCK, Slow};
-use crate::drift::{Plan, Stream, StreamState};
+use crate::drift::slow::Slow;
+use crate::drift::{Plan, Stream};
 
-/// The part of the fast fingerprint's budget that goes to its long prompts: they are asked once an hour, apart, and
-/// never averaged with the short ones, since they carry the noise.
-const LONG_PART: f64 = 0.1;
-
-/// Seconds from one run with the long prompts to the next.
-const LONG_EVERY: f64 = 3600.0;
+mod told;
 
 /// Runs with long prompts that a baseline needs, for them to be compared: they have two to five states.
 const LEAST_LONG_RUNS: u64 = 12;
-
-/// Looks beside the beat that may count as evidence, for each beat: a person's and those that look again. They add to
-/// the runs a year for which the false alarms are promised, and so the thresholds are set for as many more.
-pub(super) const EXTRA: f64 = 0.02;
-
-/// M that quiet runs leave in a stream: with a bet of 0.03 against a bound of 0.01, about 12.
-const QUIET: f64 = 12.0;
 
 /// The evidence of each stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,10 +36,6 @@ pub(super) struct Detectors {
     #[serde(default)]
     performance: Option<Evidence>,
 }
-
-/// Graded answers for each beat that the quality's threshold is set for: two of the beat, and as many that are asked
-/// again when a check that always passed failed.
-pub(super) const ANSWERS: f64 = 4.0;
 
 /// What a run adds to each detector.
 #[derive(Debug, Clone, Copy, Default)]
@@ -160,115 +144,5 @@ impl Detectors {
         raised.sort_unstable();
         raised.dedup();
         raised
-    }
-
-    /// How much evidence each stream has.
-    pub(super) fn states(&self) -> Vec<StreamState> {
-        let of = |stream, evidence: &Evidence| StreamState {
-            stream,
-            evidence: evidence.ln_m(),
-            threshold: evidence.threshold(),
-        };
-        let short = of(Stream::FingerprintFast, &self.short);
-        let fast = match &self.long {
-            // The one that is nearer to its alarm stands for the stream.
-            Some(long) if long.threshold() - long.ln_m() < short.threshold - short.evidence => {
-                of(Stream::FingerprintFast, long)
-            }
-            _ => short,
-        };
-        let mut states = vec![fast];
-        states.extend(self.slow.as_ref().map(|slow| StreamState {
-            stream: Stream::FingerprintSlow,
-            evidence: slow.evidence().map_or(0.0, Evidence::ln_m),
-            threshold: slow.threshold(),
-        }));
-        states.push(StreamState {
-            stream: Stream::Quality,
-            evidence: self.quality.ln_m(),
-            threshold: self.quality.threshold(),
-        });
-        states.extend(self.sampler.as_ref().map(|evidence| of(Stream::Sampling, evidence)));
-        states.extend(self.performance.as_ref().map(|evidence| of(Stream::Performance, evidence)));
-        states
-    }
-
-    /// Whether the long prompts are held against the baseline.
-    pub(super) fn watches_long(&self) -> bool {
-        self.long.is_some()
-    }
-
-    /// Whether some stream has more evidence than quiet runs leave in it: a new baseline would throw that away.
-    pub(super) fn has_evidence(&self) -> bool {
-        let most = |stream| match stream {
-            // Each check that is watched leaves about one.
-            Stream::Quality => (QUIET + self.quality.checks() as f64).ln(),
-            _ => QUIET.ln(),
-        };
-        self.states().iter().any(|state| state.evidence > most(state.stream))
-    }
-
-    /// Whether some stream is more than half way to an alarm.
-    pub(super) fn suspects(&self) -> bool {
-        self.states().iter().any(|state| state.evidence > state.threshold / 2.0)
-    }
-
-    /// Runs to the alarm of a change that makes that share of the runs exceed.
-    pub(super) fn runs_to_alarm(&self, share: f64) -> Option<u64> {
-        self.short.runs_to_alarm(share)
-    }
-
-    /// The same of a change that only long prompts show, in runs that ask them.
-    pub(super) fn long_runs_to_alarm(&self) -> Option<u64> {
-        self.long.as_ref()?.runs_to_alarm(1.0)
-    }
-
-    /// The slow path. `None`: texts are compared.
-    pub(super) fn slow(&self) -> Option<&Slow> {
-        self.slow.as_ref()
-    }
-
-    /// Failures of that check in a row to the alarm of quality. `None`: it is not watched.
-    pub(super) fn failures_to_alarm(&self, canary: &str) -> Option<u64> {
-        self.quality.failures_to_alarm(canary)
-    }
-
-    /// Runs to the alarm of speed.
-    pub(super) fn slower_runs_to_alarm(&self) -> Option<u64> {
-        self.performance.as_ref()?.runs_to_alarm(1.0)
-    }
-
-    /// Upper bound of the rate of runs that exceed although nothing changed.
-    pub(super) fn bound(&self) -> f64 {
-        self.short.rate().bound()
-    }
-}
-
-/// What each detector may spend.
-struct Budgets {
-    short: Budget,
-    long: Budget,
-    sampler: Budget,
-    slow: Budget,
-    quality: Budget,
-    performance: Budget,
-}
-
-impl Budgets {
-    fn of(plan: &Plan) -> Budgets {
-        let beat = plan.every_seconds / (1.0 + EXTRA);
-        let of = |stream, seconds| Budget::of(stream, plan.alarms_a_year, seconds);
-        let part = |budget: Budget, part: f64| Budget {
-            threshold: budget.threshold - part.ln(),
-            delta: budget.delta * part,
-        };
-        Budgets {
-            short: part(of(Stream::FingerprintFast, beat), 1.0 - LONG_PART),
-            long: part(of(Stream::FingerprintFast, LONG_EVERY.max(beat)), LONG_PART),
-            sampler: of(Stream::Sampling, beat),
-            slow: of(Stream::FingerprintSlow, beat * BLOCK as f64),
-            quality: of(Stream::Quality, plan.every_seconds / ANSWERS),
-            performance: of(Stream::Performance, beat),
-        }
     }
 }

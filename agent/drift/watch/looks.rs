@@ -2,7 +2,7 @@
 //! beats, and a few more, for which the thresholds are set. So a look beside the beat, by a person or to confirm, is
 //! always shown, and counts only as long as these few last. However often anybody looks, the promise holds.
 
-use super::detectors::{ANSWERS, EXTRA};
+use super::budgets::{ANSWERS, EXTRA};
 use super::observe::Sight;
 use super::{MOST_ANSWERS, MOST_EXTRA, Watch};
 use crate::drift::learning::numbers;

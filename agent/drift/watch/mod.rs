@@ -7,24 +7,26 @@ use serde::{Deserialize, Serialize};
 
 use super::baseline::{Baseline, Record, Unreadable};
 use super::learning::{Learning, SIZES};
-use super::look::Look;
-use super::making::{self, Refused};
 use super::picture::Picture;
-use super::seen::{Event, Seen, What};
+use super::seen::Seen;
 use super::{Alarm, Change, FORMAT, Plan, Report, Verdict};
 use crate::sample::{Facts, Run};
 use crate::suite::Suite;
 
 mod alarm;
+mod budgets;
+mod counted;
 mod detectors;
 mod facts;
 mod grow;
 mod looks;
 mod observe;
+mod person;
 mod policy;
 mod quality;
 mod report;
 
+use counted::{Counted, MOST_ANSWERS, MOST_EXTRA};
 use detectors::Detectors;
 use quality::Recent;
 
@@ -70,40 +72,6 @@ pub struct Watch {
     /// Why the last run got no answer, if so.
     why: Option<String>,
 }
-
-/// How many runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-struct Counted {
-    /// Compared with the baseline.
-    compared: u64,
-    /// Of those, that exceeded.
-    exceeding: u64,
-    /// Clean ones in a row, by now.
-    clean: u64,
-    /// Runs from the first that exceeded, in the spell that goes on.
-    spell: u64,
-    /// Without anything to judge in a row, by now.
-    unanswered: u64,
-    /// Runs in a row whose score is within the tolerance of medians, by now.
-    near: u64,
-    /// Runs in a row that were as fast as before, by now.
-    brisk: u64,
-    /// The last long prompts were off.
-    long_off: bool,
-    /// Looks beside the beat that may still count as evidence.
-    extra: f64,
-    /// When the last look beside the beat counted.
-    extra_at: Option<Timestamp>,
-    /// Graded answers that may still count as evidence.
-    answers: f64,
-}
-
-/// Looks beside the beat that may count at first, and that are saved up at most.
-const MOST_EXTRA: f64 = 12.0;
-
-/// Graded answers that may count at first, and that are saved up at most: each check of a suite twice.
-const MOST_ANSWERS: f64 = 60.0;
 
 impl Default for Watch {
     fn default() -> Watch {
@@ -178,63 +146,6 @@ impl Watch {
     /// What holds now.
     pub fn report(&self, now: Timestamp) -> Report {
         report::report(self, now)
-    }
-
-    /// Takes what the model does since it moved as the baseline: the alarms end.
-    ///
-    /// # Errors
-    ///
-    /// Nothing moved, or what it does now is too unsteady.
-    pub fn accept(&mut self, now: Timestamp) -> Result<Seen, Refused> {
-        let baseline = policy::adopt(self, now)?;
-        let number = baseline.number;
-        let name = self.plan.name();
-        let text =
-            format!("{name}: what it does now was accepted as baseline {number} ({} runs)", baseline.runs);
-        let events = vec![Event { at: now, what: What::Accepted { number }, text }];
-        Ok(Seen { events, made: Some(baseline), ..Seen::default() })
-    }
-
-    /// Goes back to an earlier baseline: from now on the model is held against that one.
-    ///
-    /// # Errors
-    ///
-    /// It is of another suite: what is asked now cannot be compared with it.
-    pub fn rollback(&mut self, to: Baseline, now: Timestamp) -> Result<Seen, Refused> {
-        if !self.suite.is_empty() && to.suite != self.suite {
-            return Err(Refused::Nothing(format!(
-                "baseline {} was made of other canaries than are asked now: ask those, or take another baseline",
-                to.number
-            )));
-        }
-        let number = to.number;
-        let text = format!("{}: went back to baseline {number}", self.plan.name());
-        self.put_in_force(to, Some(Learning::default()), now);
-        let events = vec![Event { at: now, what: What::RolledBack { number }, text }];
-        Ok(Seen { events, ..Seen::default() })
-    }
-
-    /// Makes a baseline of these runs alone, the last ones too: a person says that all was well.
-    ///
-    /// # Errors
-    ///
-    /// They hold no answer, or the model answers too unsteadily.
-    pub fn capture(&mut self, runs: &[Run], suite: &Suite, now: Timestamp) -> Result<Seen, Refused> {
-        let mut learning = Learning::default();
-        for run in runs {
-            let look = Look::of(run, suite);
-            if look.can_be_judged() && look.faults.is_empty() {
-                learning.take(run, &look);
-            }
-        }
-        let Some(last) = runs.last() else { return Err(Refused::Nothing("there was no run".into())) };
-        let baseline = making::make(&learning, &last.suite, self.numbers + 1, true)?;
-        self.suite.clone_from(&last.suite);
-        let number = baseline.number;
-        let text = format!("{}: baseline {number} was captured ({} runs)", self.plan.name(), baseline.runs);
-        self.put_in_force(baseline.clone(), Some(learning), now);
-        let events = vec![Event { at: now, what: What::BaselineMade { number }, text }];
-        Ok(Seen { events, made: Some(baseline), ..Seen::default() })
     }
 
     /// From now on the model is held against this baseline; `learning` goes on if there is a larger one to come.

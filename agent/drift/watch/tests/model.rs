@@ -4,19 +4,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::checks::{Check, Wanted};
+use super::asked::{CHAT, LONG};
 use crate::drift::random::Random;
 use crate::sample::{
-    Answer, AskError, Dialect, End, Fact, Facts, Generation, Part, Position, Prompt, Purpose, Reply, Run,
-    TOP, Token,
+    Answer, AskError, Dialect, End, Fact, Facts, Generation, Part, Position, Purpose, Reply, Run, TOP, Token,
 };
-use crate::suite::{Canary, SAMPLER, Suite};
-
-/// Chat canaries of the fingerprint.
-const CHAT: [&str; 8] = ["ar2", "js1", "in2", "cl1", "ex3", "co1", "ml1", "rf3"];
-
-/// Long ones.
-const LONG: [&str; 3] = ["lc1", "lc2", "lc3"];
+use crate::suite::SAMPLER;
 
 /// Tokens of a fingerprint.
 const TOKENS: usize = 4;
@@ -241,21 +234,4 @@ fn position(name: &str, at: usize, moves: &[(u64, f64)]) -> Position {
     }
     top.sort_by(|one, other| other.1.total_cmp(&one.1));
     Position { token: top[0].0, logprob: Some(top[0].1), top }
-}
-
-/// What the model is asked.
-pub(super) fn suite() -> Suite {
-    let canary = |id: &str, long: bool| Canary {
-        id: id.into(),
-        category: if long { "long_context" } else { "arithmetic" },
-        prompt: Prompt::Raw(String::new()),
-        checks: vec![Check::Contains(Wanted::exactly("yes"))],
-        max_tokens: 16,
-        fingerprint: true,
-        long,
-    };
-    let mut canaries: Vec<Canary> = CHAT.iter().map(|id| canary(id, false)).collect();
-    canaries.extend(LONG.iter().map(|id| canary(id, true)));
-    let probes = ["p0", "p1", "p2", "p3"].map(|name| (name, String::new())).to_vec();
-    Suite { canaries, probes, sampler: String::new() }
 }

@@ -1,0 +1,92 @@
+//! What the detectors know: how much evidence there is, and what a change would take to be found.
+
+use super::Detectors;
+use crate::drift::evidence::Evidence;
+use crate::drift::slow::Slow;
+use crate::drift::{Stream, StreamState};
+
+/// M that quiet runs leave in a stream: with a bet of 0.03 against a bound of 0.01, about 12.
+const QUIET: f64 = 12.0;
+
+impl Detectors {
+    /// How much evidence each stream has.
+    pub(in crate::drift::watch) fn states(&self) -> Vec<StreamState> {
+        let of = |stream, evidence: &Evidence| StreamState {
+            stream,
+            evidence: evidence.ln_m(),
+            threshold: evidence.threshold(),
+        };
+        let short = of(Stream::FingerprintFast, &self.short);
+        let fast = match &self.long {
+            // The one that is nearer to its alarm stands for the stream.
+            Some(long) if long.threshold() - long.ln_m() < short.threshold - short.evidence => {
+                of(Stream::FingerprintFast, long)
+            }
+            _ => short,
+        };
+        let mut states = vec![fast];
+        states.extend(self.slow.as_ref().map(|slow| StreamState {
+            stream: Stream::FingerprintSlow,
+            evidence: slow.evidence().map_or(0.0, Evidence::ln_m),
+            threshold: slow.threshold(),
+        }));
+        states.push(StreamState {
+            stream: Stream::Quality,
+            evidence: self.quality.ln_m(),
+            threshold: self.quality.threshold(),
+        });
+        states.extend(self.sampler.as_ref().map(|evidence| of(Stream::Sampling, evidence)));
+        states.extend(self.performance.as_ref().map(|evidence| of(Stream::Performance, evidence)));
+        states
+    }
+
+    /// Whether the long prompts are held against the baseline.
+    pub(in crate::drift::watch) fn watches_long(&self) -> bool {
+        self.long.is_some()
+    }
+
+    /// Whether some stream has more evidence than quiet runs leave in it: a new baseline would throw that away.
+    pub(in crate::drift::watch) fn has_evidence(&self) -> bool {
+        let most = |stream| match stream {
+            // Each check that is watched leaves about one.
+            Stream::Quality => (QUIET + self.quality.checks() as f64).ln(),
+            _ => QUIET.ln(),
+        };
+        self.states().iter().any(|state| state.evidence > most(state.stream))
+    }
+
+    /// Whether some stream is more than half way to an alarm.
+    pub(in crate::drift::watch) fn suspects(&self) -> bool {
+        self.states().iter().any(|state| state.evidence > state.threshold / 2.0)
+    }
+
+    /// Runs to the alarm of a change that makes that share of the runs exceed.
+    pub(in crate::drift::watch) fn runs_to_alarm(&self, share: f64) -> Option<u64> {
+        self.short.runs_to_alarm(share)
+    }
+
+    /// The same of a change that only long prompts show, in runs that ask them.
+    pub(in crate::drift::watch) fn long_runs_to_alarm(&self) -> Option<u64> {
+        self.long.as_ref()?.runs_to_alarm(1.0)
+    }
+
+    /// The slow path. `None`: texts are compared.
+    pub(in crate::drift::watch) fn slow(&self) -> Option<&Slow> {
+        self.slow.as_ref()
+    }
+
+    /// Failures of that check in a row to the alarm of quality. `None`: it is not watched.
+    pub(in crate::drift::watch) fn failures_to_alarm(&self, canary: &str) -> Option<u64> {
+        self.quality.failures_to_alarm(canary)
+    }
+
+    /// Runs to the alarm of speed.
+    pub(in crate::drift::watch) fn slower_runs_to_alarm(&self) -> Option<u64> {
+        self.performance.as_ref()?.runs_to_alarm(1.0)
+    }
+
+    /// Upper bound of the rate of runs that exceed although nothing changed.
+    pub(in crate::drift::watch) fn bound(&self) -> f64 {
+        self.short.rate().bound()
+    }
+}
