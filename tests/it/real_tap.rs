@@ -256,3 +256,20 @@ fn a_cold_start_stands_apart_and_a_tap_wakes_nothing_by_itself() {
     let told = agent.until(|traffic| traffic.requests == 2);
     assert_eq!((told.cold, told.time_to_first_token.unwrap().count), (1, 1));
 }
+
+#[test]
+#[ignore = "real parts: run tests/run"]
+fn a_llama_server_that_closes_after_streams_though_it_promises_not_to_loses_no_request() {
+    let server = LlamaServer::start(&smollm2(), &["--alias", "smol"]);
+    let agent = Agent::before("llama_cpp", &server.url());
+    for nth in 0..150 {
+        // Those after plain answers are kept, and trusted.
+        for stream in [false, true] {
+            let body = json!({ "prompt": "Once", "n_predict": 1, "stream": stream });
+            let answer = Stream::ask(agent.tap, "/completion", &body).whole();
+            assert_eq!(answer.status, 200, "request {nth}, stream: {stream}");
+        }
+    }
+    let told = agent.until(|traffic| traffic.requests == 300);
+    assert_eq!(told.failed(), 0, "{told:?}");
+}

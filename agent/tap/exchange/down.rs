@@ -28,6 +28,7 @@ pub(super) struct Down {
     /// Its head went to the client; one of 1xx does not count.
     pub(super) passed: bool,
     pub(super) open_ended: bool,
+    pub(super) streamed: bool,
     pub(super) keep_upstream: bool,
     pub(super) keep_client: bool,
 }
@@ -65,6 +66,7 @@ impl Down {
             begun: false,
             passed: false,
             open_ended: false,
+            streamed: false,
             keep_upstream: false,
             keep_client: false,
         }
@@ -98,6 +100,11 @@ impl Down {
     /// Its end is that of the connection.
     pub(super) fn is_open_ended(&self) -> bool {
         self.open_ended
+    }
+
+    /// It came in chunks.
+    pub(super) fn is_streamed(&self) -> bool {
+        self.streamed
     }
 
     /// The server's connection can be used on.

@@ -84,6 +84,7 @@ impl Down {
         self.out.push(&rest[..own]);
         self.passed = true;
         self.open_ended = answer.body == Body::UntilClose;
+        self.streamed = matches!(answer.body, Body::Chunked(_));
         self.keep_upstream = answer.keep_upstream && own == rest.len();
         self.keep_client = answer.keep_client;
         self.stage = Stage::Body(body);

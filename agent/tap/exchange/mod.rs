@@ -189,7 +189,7 @@ impl Exchange<'_> {
     fn finish(self, tap: &Tap, reused: bool) -> After {
         let Exchange { client, upstream, up, down, site, moved, .. } = self;
         if down.leaves_upstream_open() && up.is_sent() {
-            tap.pool.put(upstream, &site.upstream, moved, reused);
+            tap.pool.put(upstream, &site.upstream, moved, reused, down.is_streamed());
         }
         client.since = moved;
         match () {

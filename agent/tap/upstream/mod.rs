@@ -32,6 +32,7 @@ pub(super) struct Upstream {
     /// Made when the first connection needs it. `None`: the address is no https.
     tls: Option<OnceCell<TlsConnector>>,
     known: Mutex<connect::Known>,
+    after_stream: Mutex<pool::AfterStream>,
 }
 
 /// Who is connected to.
@@ -59,6 +60,7 @@ impl Upstream {
             ca_pem,
             tls: (url.scheme() == "https").then(OnceCell::new),
             known: Mutex::default(),
+            after_stream: Mutex::default(),
         }
     }
 

@@ -18,17 +18,19 @@ async fn an_answer_of_any_framing_passes_unchanged_split_at_every_byte() {
     let server = Server::bind().await;
     let tap = Tapped::before(&server);
     let mut client = tap.connect().await;
-    let mut upstream: Option<Wire> = None;
+    let mut kept: Option<Wire> = None;
     for answer in ANSWERS {
         for at in 0..answer.len() {
             client.send(GET).await;
-            let upstream = match &mut upstream {
-                Some(upstream) => upstream,
+            let upstream = match &mut kept {
+                Some(kept) => kept,
                 none => none.insert(server.accept().await),
             };
             upstream.head().await;
             upstream.send_in_two(answer.as_bytes(), at).await;
             client.expect(answer).await;
+            // Over one that carried chunks nothing comes in the first second.
+            kept.take_if(|_| answer.contains("chunked"));
         }
     }
 }

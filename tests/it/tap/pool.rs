@@ -55,6 +55,54 @@ async fn one_that_the_server_has_closed_is_not_used() {
     }
 }
 
+/// A whole answer in chunks; that the connection ends, it does not say.
+const STREAM: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+
+#[tokio::test]
+async fn no_request_is_lost_to_a_server_that_closes_after_a_stream_and_does_not_say_so() {
+    let server = Server::bind().await;
+    let tap = Tapped::before(&server);
+    let (mut client, mut upstream) = warm(&tap, &server).await;
+    for _ in 0..3 {
+        // It was used before, and so trusted; then it carries a stream.
+        for answer in [OK, STREAM] {
+            client.send(POST).await;
+            upstream.head().await;
+            upstream.expect("hi").await;
+            upstream.send(answer).await;
+            client.expect(answer).await;
+        }
+        // The next request is there before the server has closed.
+        client.send(POST).await;
+        let mut other = server.accept().await;
+        other.head().await;
+        drop(std::mem::replace(&mut upstream, other));
+        upstream.expect("hi").await;
+        upstream.send(OK).await;
+        client.expect(OK).await;
+    }
+}
+
+#[tokio::test]
+async fn one_that_a_server_keeps_after_a_stream_is_used_again_once_that_is_known() {
+    let server = Server::bind().await;
+    let tap = Tapped::before(&server);
+    let mut client = tap.connect().await;
+    client.send(POST).await;
+    let mut upstream = server.accept().await;
+    for nth in 0..4 {
+        upstream.head().await;
+        upstream.expect("hi").await;
+        upstream.send(STREAM).await;
+        client.expect(STREAM).await;
+        if nth == 0 {
+            tokio::time::sleep(Duration::from_millis(1100)).await;
+        }
+        client.send(POST).await;
+    }
+    assert!(server.is_left_alone().await);
+}
+
 #[tokio::test]
 async fn one_that_dies_with_the_request_is_tried_anew_where_that_does_no_harm() {
     let server = Server::bind().await;
