@@ -26,6 +26,7 @@ mod metrics_page;
 mod owners;
 mod page;
 mod real_asker;
+mod real_canaries;
 mod real_cards;
 mod real_clients;
 mod real_clock;
