@@ -81,6 +81,9 @@ fn counters_are_at_zero_before_the_first_run_and_what_is_not_known_has_no_series
         "opsagent_canary_tokens_total{target=\"box\",model=\"m\",kind=\"prompt\"} 0",
         "opsagent_identity_changes_total{target=\"box\",model=\"m\",fact=\"digest\"} 0",
         "opsagent_drift_alarms_total{target=\"box\",model=\"m\",stream=\"quality\",severity=\"critical\"} 0",
+        "opsagent_drift_alarms_total{target=\"box\",model=\"m\",stream=\"identity\",severity=\"warning\"} 0",
+        "opsagent_drift_alarms_total{target=\"box\",model=\"m\",stream=\"identity\",severity=\"critical\"} 0",
+        "opsagent_drift_alarms_total{target=\"box\",model=\"m\",stream=\"performance\",severity=\"warning\"} 0",
     ] {
         assert!(before.contains(series), "{series}\n{before}");
     }

@@ -89,13 +89,13 @@ impl RunResult {
     }
 }
 
-/// Whether an alarm of that stream can be that bad. Identity raises events and no alarms; speed alone is never more
-/// than a warning; quality that is lost is no mere change of numbers.
+/// Whether an alarm of that stream can be that bad. A prompt that is counted otherwise or refused is a change of
+/// behaviour at least; speed alone is never more, nor less, than a warning; quality that is lost is the worst there is.
 pub const fn can_alarm(stream: Stream, severity: Severity) -> bool {
     match stream {
-        Stream::Identity => false,
+        Stream::Identity => !matches!(severity, Severity::Info),
         Stream::Performance => matches!(severity, Severity::Warning),
-        Stream::Quality => !matches!(severity, Severity::Info),
+        Stream::Quality => matches!(severity, Severity::Critical),
         Stream::FingerprintFast | Stream::FingerprintSlow | Stream::Sampling => true,
     }
 }
