@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::dictionary::Numbers;
+use super::look::{Fault, SAMPLER};
 use super::performance::Band;
 use super::{BaselineInfo, FORMAT, Probe};
 use crate::sample::Facts;
@@ -30,6 +31,8 @@ pub struct Baseline {
     pub runs: u64,
     /// Runs of the same time that exceeded the baseline before it, and that are not in it.
     pub exceeding: u64,
+    /// The same of its runs with the long prompts.
+    pub long_exceeding: u64,
     /// Those of its runs with several questions at once.
     pub loaded_runs: u64,
     /// Those of them with the long prompts.
@@ -51,6 +54,8 @@ pub struct Baseline {
     pub slow_tolerance: f64,
     /// Nats between the two likeliest tokens from which on a change of the token is a confident flip.
     pub margin: f64,
+    /// Whether that is of this model's own noise, and not the usual value.
+    pub margin_learned: bool,
     /// How often each canary's checks were passed.
     pub checks: BTreeMap<String, Record>,
     /// The slowest that is still as it was. `None`: too few runs had the server for themselves.
@@ -131,6 +136,14 @@ impl Baseline {
     pub fn to_json(&self) -> String {
         // Maps have text keys and floats that are not finite become null, so that nothing in it can fail.
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Whether it saw a sound answer where there is a fault now: only then did something change.
+    pub(super) fn knows(&self, fault: &Fault<'_>) -> bool {
+        if fault.of_first_tokens || fault.canary == SAMPLER {
+            return self.canaries.contains_key(fault.canary);
+        }
+        self.checks.contains_key(fault.canary)
     }
 
     /// Chat canaries that were kept.

@@ -4,7 +4,7 @@ use super::baseline::{Baseline, Known};
 use super::dictionary::{FLOOR, Numbers, limit};
 use super::learning::numbers;
 use super::look::{Look, Print, SAMPLER};
-use super::{Probe, distance};
+use super::{Probe, distance, margin};
 
 /// Nats between the two likeliest tokens from which on the same distribution must give the same greedy token.
 const NO_TIE: f64 = 0.1;
@@ -184,18 +184,10 @@ fn hold(
     let Some(compared) = distance::answer(from, to, limit(known.raw)) else { return (one, None) };
     one.differs_at = compared.differs_at;
     one.known_text = compared.differs_at.is_none();
-    if let Some(margin) = compared.differs_at.and_then(|at| margin(from.get(at)?)) {
+    if let Some(margin) = compared.differs_at.and_then(|at| margin::of(from.get(at)?)) {
         one.confident = margin >= baseline.margin && known.probe == Probe::Chat;
         let both = compared.differs_at.is_some_and(|at| at < to.len());
         one.chosen_otherwise = both && distance <= FLOOR && margin >= NO_TIE;
     }
     (one, Some(compared.kl))
-}
-
-/// Nats between the two likeliest tokens of a position.
-fn margin(position: &crate::sample::Position) -> Option<f64> {
-    match position.top[..] {
-        [(_, first), (_, second), ..] => Some(f64::from(first) - f64::from(second)),
-        _ => None,
-    }
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::Probe;
 use super::baseline::Record;
 use super::dictionary::{Dictionary, Numbers};
-use super::look::{Look, SAMPLER};
+use super::failures::{self, Failures};
+use super::look::{Fault, Look, SAMPLER};
 use super::performance::Pace;
 use super::rate::QUARANTINE;
 use crate::sample::{Facts, Run, Token};
@@ -18,6 +19,12 @@ pub(super) const SIZES: [u64; 4] = [20, 40, 100, 300];
 
 /// Runs that are gathered at most: a full baseline, and what an alarm that nobody answers may add.
 const MOST_RUNS: u64 = 600;
+
+/// The same of all passes: where a beat is an hour or more, each has its long prompts in a pass of their own.
+const MOST_PASSES: u64 = 2 * MOST_RUNS;
+
+/// Passes that wait at most, if none of them is a beat.
+const MOST_WAITING: usize = 4 * QUARANTINE;
 
 /// Runs, gathered until a baseline can be made of them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -29,6 +36,10 @@ pub(super) struct Learning {
     pub canaries: BTreeMap<String, Dictionary>,
     /// Tokens of each canary's prompt. `None`: the server did not always tell the same.
     pub prompt_tokens: BTreeMap<String, Option<u64>>,
+    /// Canaries that were answered with faults when their first tokens were asked for.
+    pub failed: BTreeMap<String, Failures>,
+    /// The same of whole answers.
+    pub failed_checks: BTreeMap<String, Failures>,
     /// What the server told last.
     pub facts: Facts,
     /// What is learned of runs that are not among the last.
@@ -51,6 +62,8 @@ pub(super) struct Settled {
     pub long_runs: u64,
     /// Runs that exceeded the baseline in force: nothing of them is learned but that there were so many.
     pub exceeding: u64,
+    /// The same of the long prompts.
+    pub long_exceeding: u64,
     pub checks: BTreeMap<String, Record>,
     /// How fast each run was that had the server for itself.
     pub paces: Vec<Pace>,
@@ -79,14 +92,26 @@ impl Learning {
         self.taken() == 0
     }
 
-    /// Runs taken in, the last ones too.
+    /// Runs with the short canaries that were taken in, the last ones too.
     pub(super) fn taken(&self) -> u64 {
-        self.settled.runs + self.waiting.len() as u64
+        self.settled.runs + self.waiting.iter().filter(|pass| pass.short && !pass.exceeds).count() as u64
+    }
+
+    /// Runs that exceeded the baseline in force, and all, without the last.
+    pub(super) fn beyond(&self) -> (u64, u64) {
+        let Settled { runs, exceeding, .. } = self.settled;
+        (exceeding, runs + exceeding)
+    }
+
+    /// Whether it takes in no more.
+    pub(super) fn is_full(&self) -> bool {
+        let Settled { runs, exceeding, passes, .. } = self.settled;
+        runs + exceeding >= MOST_RUNS || passes >= MOST_PASSES
     }
 
     /// Takes in a run.
     pub(super) fn take(&mut self, run: &Run, look: &Look<'_>) {
-        if self.settled.passes >= MOST_RUNS {
+        if self.is_full() {
             return;
         }
         if !look.prints.is_empty() {
@@ -110,6 +135,7 @@ impl Learning {
                 *told = None;
             }
         }
+        self.take_faults(look);
         for (fact, told) in &run.facts.of {
             self.facts.of.insert(*fact, told.clone());
         }
@@ -129,23 +155,54 @@ impl Learning {
         self.settle();
     }
 
-    /// Counts a run that exceeded the baseline in force, and learns nothing else of it: what it answered may be a fault.
-    /// It counts, since a bound on benign runs that leaves out those that exceed is a bound of nothing.
-    pub(super) fn leave_out(&mut self, at: Timestamp) {
-        if self.settled.passes >= MOST_RUNS {
+    /// Counts a run that exceeded the baseline in force, by its short canaries or its long ones, and learns nothing else
+    /// of it: what it answered may be a fault. It counts, since a bound on benign runs that leaves out those that exceed
+    /// is a bound of nothing.
+    pub(super) fn leave_out(&mut self, at: Timestamp, short: bool, long: bool) {
+        if self.is_full() {
             return;
         }
-        let (short, loaded, long, pace) = (false, false, false, None);
-        self.waiting.push_back(Pass { at, short, loaded, long, exceeds: true, pace, checks: Vec::new() });
+        let (loaded, pace, checks) = (false, None, Vec::new());
+        self.waiting.push_back(Pass { at, short, loaded, long, exceeds: true, pace, checks });
         self.settle();
     }
 
+    fn take_faults(&mut self, look: &Look<'_>) {
+        let sampler = look.sampler.map(|_| SAMPLER);
+        let asked = look.prints.iter().map(|print| print.canary).chain(sampler);
+        let is_first = |fault: &&Fault<'_>| fault.of_first_tokens || fault.canary == SAMPLER;
+        failures::take(&mut self.failed, look.faults.iter().filter(is_first), asked);
+        let graded = look.graded.iter().map(|graded| graded.canary);
+        let faults = look.faults.iter().filter(|fault| !is_first(fault));
+        failures::take(&mut self.failed_checks, faults, graded);
+    }
+
+    /// The last beats wait, and what lies between them: a pass of the long prompts pushes no beat out early.
     fn settle(&mut self) {
-        while self.waiting.len() > QUARANTINE {
+        let mut beats = self.waiting.iter().filter(|pass| pass.short).count();
+        while beats > QUARANTINE || self.waiting.len() > MOST_WAITING {
+            beats -= usize::from(self.waiting.front().is_some_and(|pass| pass.short));
             if let Some(pass) = self.waiting.pop_front() {
                 self.settled.add(&pass);
             }
         }
+    }
+
+    /// Canaries of which the first tokens are not to be watched, since they fail, each with why.
+    pub(super) fn unwatched(&self) -> impl Iterator<Item = (&str, &Failures, &str)> {
+        self.failed.iter().filter_map(|(name, failures)| {
+            let answered = self.canaries.get(name).map_or(0, |known| known.passes);
+            let why = failures.why(answered)?;
+            Some((name.as_str(), failures, why))
+        })
+    }
+
+    /// The same of whole answers.
+    pub(super) fn unwatched_checks(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.failed_checks.iter().filter_map(|(name, failures)| {
+            let asked = self.settled.checks.get(name).map_or(0, |record| record.asked);
+            Some((name.as_str(), failures.why(asked)?))
+        })
     }
 
     /// What is learned of all runs, the last ones too.
@@ -168,11 +225,16 @@ impl Settled {
         self.from.get_or_insert(pass.at);
         self.at = Some(pass.at);
         self.passes += 1;
-        self.exceeding += u64::from(pass.exceeds);
-        self.runs += u64::from(pass.short);
+        let (short, long) = (u64::from(pass.short), u64::from(pass.long));
+        if pass.exceeds {
+            self.exceeding += short;
+            self.long_exceeding += long;
+            return;
+        }
+        self.runs += short;
+        self.long_runs += long;
         self.loaded_runs += u64::from(pass.loaded);
         self.paces.extend(pass.pace);
-        self.long_runs += u64::from(pass.long);
         for (canary, category, passed) in &pass.checks {
             let record = self.checks.entry(canary.clone()).or_default();
             record.category.clone_from(category);

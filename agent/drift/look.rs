@@ -72,6 +72,8 @@ pub(super) struct Fault<'a> {
     pub canary: &'a str,
     /// Whether its prompt is long.
     pub long: bool,
+    /// Whether it is a short canary of the fingerprint, asked for its first tokens.
+    pub chat: bool,
     /// Whether it was asked for its first tokens.
     pub of_first_tokens: bool,
     /// How it fails.
@@ -87,9 +89,10 @@ impl<'a> Look<'a> {
             match &answer.result {
                 Ok(reply) => look.take(answer, reply, suite),
                 Err(error) if error.is_hard() && !whole => {
-                    let long = probe(&answer.canary, suite).is_some_and(|(probe, _)| probe == Probe::Long);
+                    let is = |which| probe(&answer.canary, suite).is_some_and(|(probe, _)| probe == which);
                     let of_first_tokens = answer.part == Part::Fingerprint;
-                    look.faults.push(Fault { canary: &answer.canary, long, of_first_tokens, error });
+                    let (long, chat) = (is(Probe::Long), is(Probe::Chat) && of_first_tokens);
+                    look.faults.push(Fault { canary: &answer.canary, long, chat, of_first_tokens, error });
                 }
                 Err(error) => {
                     look.unanswered += 1;
@@ -109,6 +112,11 @@ impl<'a> Look<'a> {
         let told =
             self.prints.len() + self.graded.len() + self.faults.len() + usize::from(self.sampler.is_some());
         told > 0 && told >= self.unanswered
+    }
+
+    /// Whether a log probability in it is none: then nothing of it is to be learned.
+    pub(super) fn is_broken(&self) -> bool {
+        self.faults.iter().any(|fault| matches!(fault.error, AskError::BadLogprob { .. }))
     }
 
     /// The prints of a kind.

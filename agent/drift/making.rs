@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::baseline::{Baseline, Known};
 use super::dictionary::{Dictionary, FLOOR, MOST_STATES, TOO_WIDE};
-use super::learning::{Learning, Settled};
+use super::learning::Learning;
+use super::margin;
 use super::performance::Band;
 use super::tolerance;
 use super::{FORMAT, Probe};
@@ -17,10 +18,6 @@ const LEAST_CANARIES: usize = 6;
 
 /// Checks that should be watched at least: with fewer, a loss of quality shows in none of them.
 const LEAST_CHECKS: usize = 12;
-
-/// Nats between the two likeliest tokens from which on a flip is confident, if nothing speaks for more: no benign
-/// change flipped a token above it, of 2,861.
-pub(super) const MARGIN: f64 = 0.8;
 
 /// Texts, of all, that may differ beyond what the baseline saw: two.
 const TEXTS_APART: f64 = 2.0;
@@ -65,11 +62,11 @@ pub(super) fn make(learning: &Learning, suite: &str, number: u32, all: bool) -> 
         facts: learning.facts.clone(),
         runs: settled.runs,
         exceeding: settled.exceeding,
+        long_exceeding: settled.long_exceeding,
         loaded_runs: settled.loaded_runs,
         long_runs: settled.long_runs,
         deterministic,
         text_mode: learning.text_mode,
-        margin: MARGIN,
         prompt_tokens: told(learning),
         checks: settled.checks.clone(),
         band: Band::of(&settled.paces),
@@ -83,9 +80,27 @@ pub(super) fn make(learning: &Learning, suite: &str, number: u32, all: bool) -> 
             Err(why) => drop(baseline.dropped.insert(name.clone(), why)),
         }
     }
+    let failing = leave_out(&mut baseline, learning);
+    let own = margin::learned(&baseline.canaries);
+    (baseline.margin, baseline.margin_learned) = (own.unwrap_or(margin::USUAL), own.is_some());
     tolerances(&mut baseline, learning, factor, last);
-    screen(&mut baseline, chat(learning).count(), &settled)?;
+    screen(&mut baseline, chat(learning).count() + failing)?;
     Ok(baseline)
+}
+
+/// Leaves out what is answered with faults; tells how many short canaries gave no other answer.
+fn leave_out(baseline: &mut Baseline, learning: &Learning) -> usize {
+    let mut without = 0;
+    for (name, failures, why) in learning.unwatched() {
+        baseline.canaries.remove(name);
+        baseline.dropped.insert(name.to_owned(), why.to_owned());
+        without += usize::from(failures.chat && !learning.canaries.contains_key(name));
+    }
+    for (name, why) in learning.unwatched_checks() {
+        baseline.checks.remove(name);
+        baseline.dropped.entry(name.to_owned()).or_insert_with(|| why.to_owned());
+    }
+    without
 }
 
 fn told(learning: &Learning) -> BTreeMap<String, u64> {
@@ -149,7 +164,7 @@ fn tolerances(baseline: &mut Baseline, learning: &Learning, factor: f64, last: u
 
 /// Refuses a fingerprint of too few canaries, and says what else is weak. A suite that is small by its owner's will is
 /// not refused for it.
-fn screen(baseline: &mut Baseline, asked: usize, settled: &Settled) -> Result<(), Refused> {
+fn screen(baseline: &mut Baseline, asked: usize) -> Result<(), Refused> {
     let kept = baseline.canaries.values().filter(|known| known.probe == Probe::Chat).count();
     if kept < LEAST_CANARIES.min(asked) && asked >= LEAST_CANARIES || kept == 0 {
         let why = baseline.dropped.iter().next().map_or_else(
@@ -164,8 +179,8 @@ fn screen(baseline: &mut Baseline, asked: usize, settled: &Settled) -> Result<()
             if kept == 1 { "canary" } else { "canaries" }
         ));
     }
-    let stable = settled.checks.values().filter(|record| record.is_stable()).count();
-    let unstable = settled.checks.values().filter(|record| record.is_unstable()).count();
+    let stable = baseline.checks.values().filter(|record| record.is_stable()).count();
+    let unstable = baseline.checks.values().filter(|record| record.is_unstable()).count();
     if stable < LEAST_CHECKS && unstable > 0 {
         baseline.weak.push(format!(
             "only {stable} of {} checks pass reliably: this suite is too hard for the model, and a loss of quality \

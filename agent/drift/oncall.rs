@@ -35,17 +35,26 @@ pub(super) struct Told<'a> {
     pub picture: &'a Picture,
     pub cause: Option<Cause>,
     pub changes: &'a [Change],
-    pub lost: &'a [CheckLost],
+    pub checks: &'a Checks,
     pub baseline: Option<&'a Baseline>,
     pub stream: Stream,
     /// An alarm holds; else it is only suspected.
     pub sure: bool,
 }
 
+/// What is known of the checks.
+#[derive(Debug, Default)]
+pub(super) struct Checks {
+    /// Those that the baseline always passed and that fail now.
+    pub lost: Vec<CheckLost>,
+    /// Others that raised the alarm of quality, each with how often it failed.
+    pub failing: Vec<String>,
+}
+
 /// The words for what moved.
 pub(super) fn words(told: &Told<'_>) -> Vec<String> {
     let mut words =
-        vec![format!("What moved: {}", moved(told.picture, told.baseline, told.lost, told.stream))];
+        vec![format!("What moved: {}", moved(told.picture, told.baseline, told.checks, told.stream))];
     words.push(likely(told));
     words.extend(facts(told));
     words.extend(not_the_cause(told));
@@ -57,9 +66,10 @@ pub(super) fn words(told: &Told<'_>) -> Vec<String> {
 pub(super) fn moved(
     picture: &Picture,
     baseline: Option<&Baseline>,
-    lost: &[CheckLost],
+    checks: &Checks,
     stream: Stream,
 ) -> String {
+    let Checks { lost, failing } = checks;
     let mut said = Vec::new();
     if stream == Stream::Performance {
         said.push(
@@ -90,6 +100,9 @@ pub(super) fn moved(
             baseline.map_or(0, |baseline| baseline.checks.values().filter(|one| one.is_stable()).count());
         let names = list(lost.iter().map(|lost| format!("{}/{}", lost.category, lost.canary)));
         said.push(format!("{} of {stable} stable checks lost: {names}", lost.len()));
+    }
+    if !failing.is_empty() {
+        said.push(format!("checks that failed more often than they did: {}", list(failing.iter().cloned())));
     }
     said.extend(faults(picture));
     if off > 0 {

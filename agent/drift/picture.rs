@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compare::Compared;
 use super::kld::Kld;
-use super::look::Look;
+use super::look::{Fault, Look};
 use super::{Baseline, Probe};
 use crate::sample::AskError;
 
@@ -93,7 +93,7 @@ impl Picture {
             chosen_otherwise: compared.each.iter().any(|one| one.chosen_otherwise),
             counts: (count(false), count(true), compared.counts),
             counts_fell: compared.counts_moved.iter().all(|count| count.to < count.from),
-            faults: faults(look),
+            faults: faults(look, |fault| baseline.knows(fault)),
             no_logprobs: look.text_mode && !baseline.text_mode,
         };
         for probe in Probe::ALL {
@@ -109,9 +109,9 @@ impl Picture {
         picture
     }
 
-    /// Of a run without a baseline: only its faults are known.
+    /// Of a run without a baseline: only that it is broken can be known. What else fails may always have.
     pub(super) fn of_faults(look: &Look<'_>, at: Timestamp) -> Picture {
-        Picture { at, faults: faults(look), ..Picture::default() }
+        Picture { at, faults: faults(look, |_| false), ..Picture::default() }
     }
 
     /// The mean distance of a probe.
@@ -157,8 +157,10 @@ fn moved(baseline: &Baseline, compared: &Compared) -> Vec<Probe> {
     Probe::ALL.iter().copied().filter(moved).collect()
 }
 
-fn faults(look: &Look<'_>) -> Vec<FaultSeen> {
-    let one = |fault: &super::look::Fault<'_>| {
+/// The faults that count: broken numbers always do, and others where something `worked` before.
+fn faults(look: &Look<'_>, worked: impl Fn(&Fault<'_>) -> bool) -> Vec<FaultSeen> {
+    let counts = |fault: &&Fault<'_>| matches!(fault.error, AskError::BadLogprob { .. }) || worked(fault);
+    let one = |fault: &Fault<'_>| {
         let kind = match fault.error {
             AskError::BadLogprob { .. } => FaultKind::BadLogprob,
             AskError::Empty => FaultKind::Empty,
@@ -168,5 +170,5 @@ fn faults(look: &Look<'_>) -> Vec<FaultSeen> {
         let text = format!("{}: {}", fault.canary, fault.error);
         FaultSeen { canary: fault.canary.to_owned(), kind, long: fault.long, text }
     };
-    look.faults.iter().take(MOST_FAULTS).map(one).collect()
+    look.faults.iter().filter(counts).take(MOST_FAULTS).map(one).collect()
 }

@@ -1,18 +1,22 @@
 //! The stream of quality: checks that fail more often than they did, each held against its own rate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
 use super::budget::Budget;
 use super::evidence::{factors, ln_1p_exp, ln_exp_m1};
 use super::rate::Rate;
+use super::recovery::{Recovery, Suspect};
 
 /// The share of answers that is bet to fail: a check that is lost fails nearly always.
 const BET: f64 = 0.9;
 
 /// How the weight is parted between the checks each for itself, and all of them together: a half each.
 const HALF: f64 = 0.5;
+
+/// Answers of a check that are remembered, to tell how often it failed when the alarm was raised.
+const REMEMBERED: usize = 16;
 
 /// Evidence that checks fail more often than they did.
 ///
@@ -39,6 +43,9 @@ struct Check {
     rate: Rate,
     /// ln(1 + M).
     sum: f64,
+    /// Whether each of the last answers failed, the oldest first.
+    #[serde(default)]
+    last: VecDeque<bool>,
 }
 
 impl Quality {
@@ -47,14 +54,21 @@ impl Quality {
     pub fn new(checks: impl IntoIterator<Item = (String, u64, u64)>, budget: Budget) -> Quality {
         let checks: Vec<_> = checks.into_iter().collect();
         let delta = budget.delta / checks.len().max(1) as f64;
-        let one = |(name, failed, asked)| (name, Check { rate: Rate::new(failed, asked, delta), sum: 0.0 });
+        let one = |(name, failed, asked)| {
+            (name, Check { rate: Rate::new(failed, asked, delta), sum: 0.0, last: VecDeque::new() })
+        };
         Quality { budget, checks: checks.into_iter().map(one).collect(), all: 0.0 }
     }
 
-    /// Takes in whether an answer failed its check. Tells whether that raises the alarm: then the sums start anew. An
-    /// answer to a check that is not watched tells nothing. While the alarm holds, answers are not to be shown here.
-    pub fn observe(&mut self, check: &str, failed: bool) -> bool {
-        let Some(asked) = self.checks.get_mut(check) else { return false };
+    /// Takes in whether an answer failed its check. If that raises the alarm, it gives the checks that are to pass again
+    /// for it to end, and the sums start anew. An answer to a check that is not watched tells nothing. While the alarm
+    /// holds, answers are not to be shown here.
+    pub(super) fn observe(&mut self, check: &str, failed: bool) -> Option<Recovery> {
+        let asked = self.checks.get_mut(check)?;
+        if asked.last.len() >= REMEMBERED {
+            asked.last.pop_front();
+        }
+        asked.last.push_back(failed);
         let (up, down) = factors(BET, asked.rate.bound());
         let step = if failed { up } else { down };
         let (before, before_all) = (asked.sum, self.all);
@@ -63,17 +77,28 @@ impl Quality {
         asked.sum = ln_1p_exp(one);
         self.all = ln_1p_exp(all);
         if self.ln_sum() >= self.budget.threshold {
+            let recovery = self.suspects();
             self.all = 0.0;
             for check in self.checks.values_mut() {
                 check.sum = 0.0;
                 check.rate.drop_waiting();
+                check.last.clear();
             }
-            return true;
+            return Some(recovery);
         }
         if let Some(asked) = self.checks.get_mut(check) {
             asked.rate.observe(failed);
         }
-        false
+        None
+    }
+
+    /// The checks that raise the alarm: those whose own M is above 1, which none is that passed its last answers.
+    fn suspects(&self) -> Recovery {
+        let suspects = self.checks.iter().filter(|(_, check)| ln_exp_m1(check.sum) > 0.0);
+        Recovery::of(suspects.map(|(name, check)| {
+            let failed = check.last.iter().filter(|failed| **failed).count() as u64;
+            (name.clone(), Suspect::new((failed, check.last.len() as u64), check.rate.bound()))
+        }))
     }
 
     /// ln M, not below 0.
@@ -133,7 +158,7 @@ mod tests {
         for (asked, most) in [(30, 14), (100, 8), (1000, 4)] {
             let mut quality = quality(20, asked);
             let said = quality.failures_to_alarm("c3").unwrap();
-            let found: u64 = (1..100).find(|_| quality.observe("c3", true)).unwrap();
+            let found: u64 = (1..100).find(|_| quality.observe("c3", true).is_some()).unwrap();
             assert!(found <= most && found.abs_diff(said) <= 1, "{found}, said {said}, after {asked}");
         }
     }
@@ -141,21 +166,21 @@ mod tests {
     #[test]
     fn a_collapse_is_found_although_no_check_failed_twice() {
         let mut quality = quality(20, 30);
-        let found = (0..20).position(|at| quality.observe(&format!("c{at}"), true));
+        let found = (0..20).position(|at| quality.observe(&format!("c{at}"), true).is_some());
         assert!(found.is_some_and(|answers| answers < 16), "{found:?}");
     }
 
     #[test]
     fn what_is_not_watched_tells_nothing() {
         let mut quality = quality(2, 30);
-        assert!((0..100).all(|_| !quality.observe("other", true)));
+        assert!((0..100).all(|_| quality.observe("other", true).is_none()));
         assert_eq!((quality.ln_m(), quality.failures_to_alarm("other")), (0.0, None));
     }
 
     #[test]
     fn checks_that_pass_are_no_evidence() {
         let mut quality = quality(5, 6);
-        assert!((0..5000).all(|at| !quality.observe(&format!("c{}", at % 5), false)));
+        assert!((0..5000).all(|at| quality.observe(&format!("c{}", at % 5), false).is_none()));
         assert!(quality.ln_m() < 2.0, "{}", quality.ln_m());
         let text = serde_json::to_string(&quality).unwrap();
         assert_eq!(serde_json::from_str::<Quality>(&text).unwrap(), quality);

@@ -162,6 +162,8 @@ pub struct Report {
     pub baseline: Option<BaselineInfo>,
     /// How far a baseline that is being captured is.
     pub learning: Option<Learning>,
+    /// What is asked and cannot be watched, since it fails or is too unsteady: a sentence for each reason.
+    pub unwatched: Vec<String>,
     /// What a change would take to be found, from now; and what would not be found.
     pub capabilities: Vec<Capability>,
     /// What a person reads: what moved, what most likely caused it, what is not the cause, what to do. A line each.

@@ -184,6 +184,17 @@ fn facts(baseline: &Baseline, now: Timestamp) -> Vec<(String, String)> {
         "tolerance",
         format!("{} {unit}; of medians {}", nats(baseline.tolerance), nats(baseline.slow_tolerance)),
     );
+    if !baseline.text_mode {
+        let of =
+            if baseline.margin_learned { "by this model's own noise" } else { "its own noise is not known" };
+        say(
+            "sure",
+            format!(
+                "of a token that leads by {} nat: another in its place is told ({of})",
+                nats(baseline.margin)
+            ),
+        );
+    }
     let stable: Vec<&str> = baseline
         .checks
         .iter()

@@ -6,10 +6,12 @@ use jiff::Timestamp;
 
 use super::{Watch, policy};
 use crate::drift::cause::{self, cause};
+use crate::drift::oncall::Checks;
 use crate::drift::picture::{FaultKind, Picture};
+use crate::drift::recovery::Recovery;
 use crate::drift::seen::{Event, Seen, Wants, What};
 use crate::drift::severity::{Losses, severity};
-use crate::drift::{Alarm, Cause, Stream, oncall};
+use crate::drift::{Alarm, Cause, Severity, Stream, oncall};
 
 /// Runs without a deviation after which an alarm that nobody answered ends by itself.
 pub(super) const CLEAN_RUNS: u64 = 12;
@@ -22,9 +24,7 @@ pub(super) fn hard(watch: &Watch, picture: &Picture, seen: &mut Seen) -> Vec<Str
     let before = watch.last.as_ref().map(|last| last.faults.as_slice()).unwrap_or_default();
     let mut streams = Vec::new();
     for fault in &picture.faults {
-        // Before there is a baseline, only numbers that are none are a fault for sure.
-        let sure = watch.baseline.is_some() || fault.kind == FaultKind::BadLogprob;
-        if sure && before.iter().any(|before| before.kind == fault.kind) {
+        if before.iter().any(|before| before.kind == fault.kind) {
             let set_up = matches!(fault.kind, FaultKind::Count | FaultKind::TooLong | FaultKind::Status);
             streams.push(if set_up { Stream::Identity } else { Stream::FingerprintFast });
         }
@@ -44,7 +44,10 @@ pub(super) fn raise(watch: &mut Watch, mut streams: Vec<Stream>, at: Timestamp, 
     streams.dedup();
     streams.retain(|stream| watch.alarms.iter().all(|alarm| alarm.stream != *stream));
     // What the server told, and what moved next to nothing, is no alarm: the policy or a person takes it over.
-    if streams.is_empty() || policy::is_small(watch) {
+    if policy::is_small(watch) {
+        streams.retain(|stream| policy::is_apart(*stream));
+    }
+    if streams.is_empty() {
         return;
     }
     let Some(picture) = watch.off.clone().or_else(|| watch.last.clone()) else { return };
@@ -56,7 +59,11 @@ pub(super) fn raise(watch: &mut Watch, mut streams: Vec<Stream>, at: Timestamp, 
         let alarm = Alarm {
             stream,
             at,
-            severity: severity(&picture, why, losses(watch, Some(stream))),
+            severity: match stream {
+                // Whatever else moved, slow answers are no more, and no less, than that.
+                Stream::Performance => Severity::Warning,
+                _ => severity(&picture, why, losses(watch, Some(stream))),
+            },
             cause: why.unwrap_or(Cause::Unknown),
             runs: watch.counted.spell.max(1),
         };
@@ -64,7 +71,7 @@ pub(super) fn raise(watch: &mut Watch, mut streams: Vec<Stream>, at: Timestamp, 
             "{}: {}: {}; most likely {}",
             watch.plan.name(),
             alarm.severity.name(),
-            oncall::moved(&picture, watch.baseline.as_ref(), &watch.lost(), stream),
+            oncall::moved(&picture, watch.baseline.as_ref(), &checks(watch), stream),
             cause::said(alarm.cause)
         );
         watch.alarms.push(alarm.clone());
@@ -75,6 +82,18 @@ pub(super) fn raise(watch: &mut Watch, mut streams: Vec<Stream>, at: Timestamp, 
 /// What a stream's alarm is put down to: speed alone tells no cause, and neither do checks.
 fn of_stream(watch: &Watch, stream: Stream, picture: &Picture) -> Option<Cause> {
     if stream == Stream::Performance { None } else { cause(picture, &watch.changes) }
+}
+
+/// What is told of the checks: those that are lost, and those that raised the alarm of quality and are not well yet.
+pub(super) fn checks(watch: &Watch) -> Checks {
+    let lost = watch.lost();
+    let open = watch.recovery.iter().flat_map(Recovery::open);
+    let failing = open.filter(|(canary, _)| lost.iter().all(|lost| lost.canary != *canary));
+    let said = |(canary, (failed, all)): (&str, (u64, u64))| {
+        let category = watch.checks.get(canary).map_or("", |recent| recent.category());
+        format!("{category}/{canary} ({failed} of {all})")
+    };
+    Checks { failing: failing.map(said).collect(), lost }
 }
 
 /// What was lost, beside what moved.
@@ -100,18 +119,24 @@ pub(super) fn resolve(watch: &mut Watch, at: Timestamp, seen: &mut Seen) {
     let over = |stream: Stream| match stream {
         Stream::Performance => counted.brisk >= CLEAN_RUNS,
         Stream::FingerprintSlow => clean && counted.near >= CLEAN_RUNS,
-        Stream::Identity | Stream::FingerprintFast | Stream::Sampling | Stream::Quality => clean && !lost,
+        Stream::Identity | Stream::FingerprintFast | Stream::Sampling => clean && !lost,
+        // The fingerprint may never have moved: the checks themselves are to pass again.
+        Stream::Quality => watch.recovery.as_ref().map_or(clean, Recovery::is_over) && !lost,
     };
     let (ended, hold) = std::mem::take(&mut watch.alarms).into_iter().partition(|alarm| over(alarm.stream));
     watch.alarms = hold;
     let ended: Vec<Alarm> = ended;
     for alarm in ended {
-        let text = format!(
-            "{}: as before again for {CLEAN_RUNS} runs: the alarm of {} ended by itself",
-            watch.plan.name(),
-            alarm.stream.name()
-        );
+        let well = match alarm.stream {
+            Stream::Quality => "the checks that failed pass again".to_owned(),
+            _ => format!("as before again for {CLEAN_RUNS} runs"),
+        };
+        let text =
+            format!("{}: {well}: the alarm of {} ended by itself", watch.plan.name(), alarm.stream.name());
         seen.events.push(Event { at, what: What::Resolved(alarm), text });
+    }
+    if watch.alarms.iter().all(|alarm| alarm.stream != Stream::Quality) {
+        watch.recovery = None;
     }
     if watch.alarms.is_empty() {
         watch.off = None;

@@ -8,6 +8,7 @@ use crate::drift::compare::Compared;
 use crate::drift::evidence::Evidence;
 use crate::drift::look::SAMPLER;
 use crate::drift::quality::Quality;
+use crate::drift::recovery::Recovery;
 use crate::drift::slow::Slow;
 use crate::drift::{Plan, Stream};
 
@@ -59,13 +60,14 @@ impl Detectors {
         let budgets = Budgets::of(plan);
         // Those that were left out of it count against the bound: else benign ones among them would raise alarms.
         let (exceeding, runs) = (baseline.exceeding, baseline.runs + baseline.exceeding);
+        let long_runs = baseline.long_runs + baseline.long_exceeding;
         let long = baseline.long_runs >= LEAST_LONG_RUNS;
         let stable = baseline.checks.iter().filter(|(_, record)| record.is_stable());
         let checks =
             stable.map(|(canary, record)| (canary.clone(), record.asked - record.passed, record.asked));
         Detectors {
             short: Evidence::new(exceeding, runs, budgets.short),
-            long: long.then(|| Evidence::new(0, baseline.long_runs, budgets.long)),
+            long: long.then(|| Evidence::new(baseline.long_exceeding, long_runs, budgets.long)),
             sampler: baseline
                 .canaries
                 .contains_key(SAMPLER)
@@ -95,8 +97,14 @@ impl Detectors {
         }
     }
 
-    /// Takes in whether a graded answer failed. Tells whether that raises the alarm of quality.
-    pub(super) fn graded(&mut self, canary: &str, failed: bool) -> bool {
+    /// For a new baseline of the fingerprint alone: what is known of checks and speed goes on.
+    pub(super) fn renewed(self, baseline: &Baseline, plan: &Plan) -> Detectors {
+        let Detectors { quality, performance, .. } = self;
+        Detectors { quality, performance, ..Detectors::new(baseline, plan) }
+    }
+
+    /// Takes in whether a graded answer failed. If that raises the alarm of quality, what is to pass for it to end.
+    pub(super) fn graded(&mut self, canary: &str, failed: bool) -> Option<Recovery> {
         self.quality.observe(canary, failed)
     }
 

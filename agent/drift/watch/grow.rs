@@ -7,9 +7,14 @@ use crate::drift::making;
 use crate::drift::seen::{Event, Seen, What};
 use crate::sample::Purpose;
 
+/// A baseline of which more than one run in so many was beyond the one before it is not made: it would take for the
+/// model's own noise what may be a fault that hits some of the answers, and that would never be found again.
+const MOST_BEYOND: u64 = 10;
+
 /// Learns from the run, while nothing moved; and makes the next baseline when there are enough.
 pub(super) fn learn(watch: &mut Watch, sight: &Sight<'_>, seen: &mut Seen) {
-    if !watch.alarms.is_empty() || !sight.look.faults.is_empty() {
+    // What is broken teaches nothing. Other faults are learned as such: they may always have been there.
+    if !watch.alarms.is_empty() || sight.look.is_broken() {
         return;
     }
     let texts_no_more = watch.baseline.as_ref().is_some_and(|baseline| baseline.text_mode)
@@ -32,7 +37,8 @@ pub(super) fn learn(watch: &mut Watch, sight: &Sight<'_>, seen: &mut Seen) {
     });
     let long_is_watched = watch.detectors.as_ref().is_some_and(super::Detectors::watches_long);
     if watch.baseline.is_some() && sight.exceeds && (long_is_watched || !only_long) {
-        learning.leave_out(sight.run.at);
+        let (short, long) = sight.compared.as_ref().map_or((None, None), |one| (one.short, one.long));
+        learning.leave_out(sight.run.at, short.is_some(), long.is_some());
         return;
     }
     learning.take(sight.run, &sight.look);
@@ -44,12 +50,38 @@ pub(super) fn learn(watch: &mut Watch, sight: &Sight<'_>, seen: &mut Seen) {
         Some(baseline) => {
             let other_mode = baseline.text_mode != learning.text_mode;
             let next = if other_mode { SIZES[0] } else { next_size(baseline).unwrap_or(u64::MAX) };
-            (learning.settled.runs >= next && quiet && !pending, false)
+            (learning.settled.runs >= next && quiet && !pending && !is_beyond(learning), false)
         }
     };
     if due {
         make(watch, sight, all, seen);
+    } else if learning.is_full() && is_beyond(learning) {
+        // What is wrong may be mended by now: the next ones tell.
+        *learning = Learning::default();
     }
+}
+
+/// Whether too many of the runs were beyond the baseline in force.
+fn is_beyond(learning: &Learning) -> bool {
+    let (beyond, all) = learning.beyond();
+    beyond * MOST_BEYOND > all
+}
+
+/// What a person is told of a baseline that grows no more, since too many runs are beyond it. An alarm needs more: the
+/// first runs are too few to tell that they would have shown it.
+pub(super) fn held_up(watch: &Watch) -> Option<String> {
+    let baseline = watch.baseline.as_ref()?;
+    let learning = watch.learning.as_ref().filter(|learning| is_beyond(learning))?;
+    let (beyond, all) = learning.beyond();
+    (all >= SIZES[0]).then(|| {
+        format!(
+            "Weak: {beyond} of {all} runs are beyond the baseline, which has {} and grows no more: noise that it did not see, \
+             or a fault that hits some of the answers, such as one of several replicas. If all is well: \
+             `opsagent baseline capture {}`",
+            baseline.runs,
+            watch.plan.name()
+        )
+    })
 }
 
 /// Whether the run is one of the beat's or a capture's, or a whole one of a person. Looks again come in bursts, just

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::baseline::{Baseline, Record, Unreadable};
 use super::learning::{Learning, SIZES};
 use super::picture::Picture;
+use super::recovery::Recovery;
 use super::seen::Seen;
 use super::{Alarm, Change, FORMAT, Plan, Report, Verdict};
 use crate::sample::{Facts, Run};
@@ -51,6 +52,8 @@ pub struct Watch {
     detectors: Option<Detectors>,
     /// The alarms that hold, one a stream at most.
     alarms: Vec<Alarm>,
+    /// What is to pass again for the alarm of quality to end, while it holds.
+    recovery: Option<Recovery>,
     /// How checks fared since the baseline.
     checks: BTreeMap<String, Recent>,
     /// What the server told last, each fact for itself.
@@ -92,6 +95,7 @@ impl Watch {
             candidate: None,
             detectors: None,
             alarms: Vec::new(),
+            recovery: None,
             checks: BTreeMap::new(),
             facts: Facts::default(),
             changes: Vec::new(),
@@ -159,6 +163,7 @@ impl Watch {
         self.changes = facts::differences(&baseline.facts, &self.facts, &[], now);
         self.candidate = None;
         self.alarms.clear();
+        self.recovery = None;
         self.checks.clear();
         self.off = None;
         self.last = None;
@@ -167,6 +172,22 @@ impl Watch {
         self.counted = Counted { extra, extra_at, answers, ..Counted::default() };
         self.baseline = Some(baseline);
         self.say(Verdict::Steady, now);
+    }
+
+    /// The same for the fingerprint alone: what is known of checks and speed, and the alarms of these, hold on.
+    fn renew(&mut self, baseline: Baseline, learning: Option<Learning>, now: Timestamp) {
+        let (alarms, recovery) = (std::mem::take(&mut self.alarms), self.recovery.take());
+        let (checks, brisk) = (std::mem::take(&mut self.checks), self.counted.brisk);
+        let (detectors, said) = (self.detectors.take(), (self.verdict, self.since));
+        // What was gathered while something was wrong teaches the next baseline nothing of checks and speed.
+        let learning = if alarms.is_empty() { learning } else { Some(Learning::default()) };
+        self.put_in_force(baseline, learning, now);
+        if let (Some(baseline), Some(detectors)) = (&self.baseline, detectors) {
+            self.detectors = Some(detectors.renewed(baseline, &self.plan));
+        }
+        (self.alarms, self.recovery, self.checks) = (alarms, recovery, checks);
+        self.counted.brisk = brisk;
+        (self.verdict, self.since) = said;
     }
 
     /// Says what holds, and since when.

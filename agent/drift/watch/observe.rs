@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::detectors::Steps;
 use super::{Watch, alarm, facts, grow, looks, policy, record};
-use crate::drift::Verdict;
 use crate::drift::compare::{Compared, compare};
 use crate::drift::look::Look;
 use crate::drift::picture::{FaultKind, Picture};
 use crate::drift::seen::{Event, Judged, Seen, Wants, What};
+use crate::drift::{Stream, Verdict};
 use crate::sample::{Purpose, Run};
 use crate::suite::Suite;
 
@@ -123,7 +123,7 @@ fn sight<'a>(watch: &Watch, run: &'a Run, look: Look<'a>) -> Sight<'a> {
     let picture = Picture::of(baseline, &look, &compared, run.at);
     let slower = baseline.band.zip(look.pace).and_then(|(band, pace)| band.exceeds(&pace));
     let exceeds = compared.exceeds() || !picture.faults.is_empty();
-    let faulty = look.faults.iter().filter(|fault| !fault.long && fault.of_first_tokens).count();
+    let faulty = look.faults.iter().filter(|fault| fault.chat && baseline.knows(fault)).count();
     let whole = (compared.chat().count() + faulty) * 2 >= baseline.chat_canaries();
     Sight { run, look, compared: Some(compared), picture, exceeds, whole, slower }
 }
@@ -157,7 +157,7 @@ fn count(watch: &mut Watch, sight: &Sight<'_>) {
 }
 
 /// Shows the run to the detectors of the streams: those that raise an alarm by it.
-fn statistics(watch: &mut Watch, sight: &Sight<'_>) -> Vec<crate::drift::Stream> {
+fn statistics(watch: &mut Watch, sight: &Sight<'_>) -> Vec<Stream> {
     let Some(compared) = &sight.compared else { return Vec::new() };
     let counts = looks::counts(watch, sight);
     let mut answers = Vec::new();
@@ -183,10 +183,14 @@ fn statistics(watch: &mut Watch, sight: &Sight<'_>) -> Vec<crate::drift::Stream>
     let alarms = &watch.alarms;
     let latched = |stream| alarms.iter().any(|alarm: &crate::drift::Alarm| alarm.stream == stream);
     let mut raised = detectors.observe(steps, latched);
-    if !latched(crate::drift::Stream::Quality) {
-        let failed = answers.into_iter().filter(|(canary, failed)| detectors.graded(canary, *failed)).count();
-        raised.extend((failed > 0).then_some(crate::drift::Stream::Quality));
+    for (canary, failed) in answers {
+        match &mut watch.recovery {
+            Some(recovery) => recovery.observe(canary, failed),
+            None if latched(Stream::Quality) => {}
+            None => watch.recovery = detectors.graded(canary, failed),
+        }
     }
+    raised.extend(watch.recovery.is_some().then_some(Stream::Quality));
     raised
 }
 
@@ -216,8 +220,9 @@ fn verdict(watch: &Watch, exceeds: bool) -> Verdict {
     if watch.baseline.is_none() {
         return Verdict::Learning;
     }
-    let suspects = watch.detectors.as_ref().is_some_and(super::Detectors::suspects);
-    let moved = (exceeds || suspects) && !policy::is_small(watch);
+    let small = policy::is_small(watch);
+    let mut suspected = watch.detectors.iter().flat_map(super::Detectors::suspected);
+    let moved = exceeds && !small || suspected.any(|stream| !small || policy::is_apart(stream));
     if moved || !watch.lost().is_empty() || policy::is_grave(watch) {
         Verdict::Suspect
     } else {

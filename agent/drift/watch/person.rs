@@ -55,7 +55,7 @@ impl Watch {
         let mut learning = Learning::default();
         for run in runs {
             let look = Look::of(run, suite);
-            if look.can_be_judged() && look.faults.is_empty() {
+            if look.can_be_judged() && !look.is_broken() {
                 learning.take(run, &look);
             }
         }

@@ -9,8 +9,8 @@ use crate::drift::cause::cause;
 use crate::drift::learning::Learning;
 use crate::drift::making::{self, Refused};
 use crate::drift::seen::{Event, Seen, What};
-use crate::drift::severity::{SMALL, severity};
-use crate::drift::{Baseline, Change, Severity};
+use crate::drift::severity::{Losses, SMALL, severity};
+use crate::drift::{Baseline, Change, Severity, Stream};
 use crate::sample::Fact;
 
 /// Runs after a small announced change, for the policy to take it over: a first baseline's.
@@ -35,19 +35,27 @@ pub(super) fn gather(watch: &mut Watch, sight: &Sight<'_>) {
         // Text mode has no such distance: a text that is not known is a large one.
         let texts = sight.picture.unknown_texts().filter(|_| sight.picture.kld.is_none());
         watch.farthest = watch.farthest.max(sight.picture.kld.or(texts).unwrap_or(0.0));
-        if sight.look.faults.is_empty() {
+        if !sight.look.is_broken() {
             candidate.take(sight.run, &sight.look);
         }
     }
 }
 
-/// Whether the server told the change, and it moved the answers by next to nothing and lost no check.
+/// Whether the server told the change, and it moved the answers by next to nothing and lost no check. That is said of
+/// the fingerprint: worse answers and a slower server are alarms of their own, beside it.
 pub(super) fn is_small(watch: &Watch) -> bool {
     let told = !watch.changes.is_empty() && watch.changes.iter().all(is_harmless);
-    let mild = watch.off.as_ref().is_none_or(|off| {
-        severity(off, cause(off, &watch.changes), alarm::losses(watch, None)) == Severity::Info
-    });
-    told && mild && watch.alarms.is_empty() && watch.farthest < SMALL && watch.lost().is_empty()
+    let mild = watch
+        .off
+        .as_ref()
+        .is_none_or(|off| severity(off, cause(off, &watch.changes), Losses::default()) == Severity::Info);
+    let quiet = watch.alarms.iter().all(|alarm| is_apart(alarm.stream));
+    told && mild && quiet && watch.farthest < SMALL && watch.lost().is_empty()
+}
+
+/// Whether a stream tells something else than how far the answers moved: no change is small enough to hide it.
+pub(super) fn is_apart(stream: Stream) -> bool {
+    matches!(stream, Stream::Quality | Stream::Performance)
 }
 
 /// Whether the server told a change that its users feel, though canaries need not: other sampling defaults, or a
@@ -69,17 +77,37 @@ fn is_harmless(change: &Change) -> bool {
 /// Lets the policy take over a small announced change, when enough was seen of it.
 pub(super) fn accept(watch: &mut Watch, at: Timestamp, seen: &mut Seen) {
     let enough = watch.candidate.as_ref().is_some_and(|candidate| candidate.taken() >= POLICY_RUNS);
-    if !enough || !watch.plan.accepts_small_changes || seen.made.is_some() || !is_small(watch) {
+    // With checks that fail more often, it is not known to be harmless: then it waits for a person.
+    let worse = watch.alarms.iter().any(|alarm| alarm.stream == Stream::Quality);
+    if !enough || worse || !watch.plan.accepts_small_changes || seen.made.is_some() || !is_small(watch) {
         return;
     }
     let facts: Vec<&str> = watch.changes.iter().map(|change| change.fact.name()).collect();
     let why = format!("{} changed and the answers hardly moved", facts.join(" and "));
-    if let Ok(baseline) = adopt(watch, at) {
+    if let Ok(baseline) = renew(watch, at) {
         let number = baseline.number;
         let text = format!("{}: baseline {number} was made by policy: {why}", watch.plan.name());
         seen.events.push(Event { at, what: What::Accepted { number }, text });
         seen.made = Some(baseline);
     }
+}
+
+/// Makes a baseline of the fingerprint since the change, and puts it in force. Checks and speed are held against what
+/// they were before: an announced change must not take a loss of these over with it.
+fn renew(watch: &mut Watch, at: Timestamp) -> Result<Baseline, Refused> {
+    let (Some(known), Some(candidate)) = (&watch.baseline, &watch.candidate) else {
+        return Err(Refused::Nothing("nothing moved since the baseline".into()));
+    };
+    let number = watch.numbers + 1;
+    let moved = watch.off.is_some();
+    let of = if moved { making::make(candidate, &watch.suite, number, true)? } else { known.clone() };
+    let (checks, band, idle_runs) = (known.checks.clone(), known.band, known.idle_runs);
+    let (at_run, facts) = (Some(at), watch.facts.clone());
+    let baseline = Baseline { number, at: at_run, facts, checks, band, idle_runs, ..of };
+    let learning = watch.candidate.take().filter(|_| moved);
+    let learning = learning.or_else(|| watch.learning.take());
+    watch.renew(baseline.clone(), learning, at);
+    Ok(baseline)
 }
 
 /// Makes a baseline of what the model does since it moved, and puts it in force. Where only facts are others, what was

@@ -46,6 +46,11 @@ impl Recent {
         self.refused = graded.refused;
     }
 
+    /// The canary's category.
+    pub(super) fn category(&self) -> &str {
+        &self.category
+    }
+
     /// Whether the last answer failed.
     pub(super) fn fails(&self) -> bool {
         self.passed.back() == Some(&false)

@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{SIZES, Watch, alarm, policy, quality, record};
+use super::{SIZES, Watch, alarm, grow, policy, quality, record};
 use crate::drift::capabilities::{Reach, capabilities};
+use crate::drift::failures;
 use crate::drift::oncall::{self, Told};
 use crate::drift::picture::Picture;
 use crate::drift::severity::severity;
@@ -32,7 +33,6 @@ pub(super) fn report(watch: &Watch, _now: Timestamp) -> Report {
     } else {
         None
     };
-    let lost = watch.lost();
     let cause = picture.and_then(|picture| cause::cause(picture, &watch.changes));
     let last = watch.last.as_ref();
     let detectors = watch.detectors.as_ref();
@@ -55,14 +55,15 @@ pub(super) fn report(watch: &Watch, _now: Timestamp) -> Report {
         categories: quality::categories(watch.checks.iter(), |canary| record(baseline, canary).cloned()),
         refused_harmful: quality::refusals(watch.checks.values(), true),
         refused_harmless: quality::refusals(watch.checks.values(), false),
-        lost: lost.clone(),
+        lost: watch.lost(),
         changes: watch.changes.clone(),
         runs: watch.counted.compared,
         exceeding: watch.counted.exceeding,
         baseline: baseline.map(|baseline| baseline.info(detectors.map_or(1.0, super::Detectors::bound))),
         learning: watch.learning.as_ref().map(|learning| learning_of(watch, learning)),
         capabilities: capable(watch),
-        words: words(watch, picture, cause, &lost),
+        unwatched: unwatched(watch),
+        words: words(watch, picture, cause),
     }
 }
 
@@ -89,7 +90,29 @@ fn capable(watch: &Watch) -> Vec<Capability> {
     capabilities(baseline, reach, next, watch.plan.every_seconds)
 }
 
-fn words(watch: &Watch, picture: Option<&Picture>, cause: Option<Cause>, lost: &[CheckLost]) -> Vec<String> {
+/// What is asked and cannot be watched, a sentence for each reason.
+fn unwatched(watch: &Watch) -> Vec<String> {
+    let of_baseline = watch.baseline.iter().flat_map(|baseline| &baseline.dropped);
+    let known = |name: &str| {
+        let baseline = watch.baseline.as_ref();
+        baseline.is_some_and(|one| one.canaries.contains_key(name) || one.dropped.contains_key(name))
+    };
+    let learned = watch.learning.iter().flat_map(super::Learning::unwatched);
+    let learned = learned.map(|(name, _, why)| (name, why)).filter(|(name, _)| !known(name));
+    let of_baseline = of_baseline.map(|(name, why)| (name.as_str(), why.as_str()));
+    failures::said(of_baseline.chain(learned))
+}
+
+fn words(watch: &Watch, picture: Option<&Picture>, cause: Option<Cause>) -> Vec<String> {
+    let mut words = of_state(watch, picture, cause);
+    if watch.alarms.is_empty() {
+        words.extend(grow::held_up(watch));
+    }
+    words.extend(unwatched(watch).into_iter().map(|said| format!("Not watched: {said}")));
+    words
+}
+
+fn of_state(watch: &Watch, picture: Option<&Picture>, cause: Option<Cause>) -> Vec<String> {
     if watch.verdict == Verdict::Failing {
         let why = watch.why.as_deref().unwrap_or("it is not known why");
         return vec![
@@ -105,7 +128,7 @@ fn words(watch: &Watch, picture: Option<&Picture>, cause: Option<Cause>, lost: &
             picture,
             cause,
             changes: &watch.changes,
-            lost,
+            checks: &alarm::checks(watch),
             baseline: watch.baseline.as_ref(),
             stream: watch.alarms.first().map_or(Stream::FingerprintFast, |alarm| alarm.stream),
             sure: !watch.alarms.is_empty(),

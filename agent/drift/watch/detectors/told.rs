@@ -55,9 +55,10 @@ impl Detectors {
         self.states().iter().any(|state| state.evidence > most(state.stream))
     }
 
-    /// Whether some stream is more than half way to an alarm.
-    pub(in crate::drift::watch) fn suspects(&self) -> bool {
-        self.states().iter().any(|state| state.evidence > state.threshold / 2.0)
+    /// The streams that are more than half way to an alarm.
+    pub(in crate::drift::watch) fn suspected(&self) -> impl Iterator<Item = Stream> {
+        let states = self.states().into_iter();
+        states.filter(|state| state.evidence > state.threshold / 2.0).map(|state| state.stream)
     }
 
     /// Runs to the alarm of a change that makes that share of the runs exceed.

@@ -72,3 +72,89 @@ fn an_alarm_that_holds_is_said_to_end_when_other_canaries_are_asked() {
     assert!(ended.text.contains("other canaries are asked now"), "{}", ended.text);
     assert!(watch.report(model.at).alarms.is_empty());
 }
+
+/// Whether an alarm of that stream holds.
+fn holds(watch: &Watch, stream: Stream) -> bool {
+    watch.alarms.iter().any(|alarm| alarm.stream == stream)
+}
+
+#[test]
+fn an_alarm_of_quality_holds_while_its_check_still_fails_at_times_and_ends_when_it_passes_again() {
+    let suite = suite();
+    let mut model = Model::new();
+    let mut watch = captured(&mut model, 300);
+    (model.failing, model.fails) = (vec!["js1"], 0.6);
+    let (runs, report) = until_alarm(&mut watch, &mut model, 400).unwrap();
+    let alarms: Vec<Stream> = report.alarms.iter().map(|alarm| alarm.stream).collect();
+    assert!(alarms == [Stream::Quality] && runs > 12, "{alarms:?} after {runs}");
+    assert_eq!(report.severity, Some(Severity::Critical));
+    for run in 0..200 {
+        let seen = watch.observe(&model.beat(), &suite);
+        assert!(holds(&watch, Stream::Quality) && seen.events.is_empty(), "run {run}: {:?}", seen.events);
+        assert_eq!(seen.result, Judged::Ok);
+    }
+    // Told although it may have passed the last time.
+    let words = watch.report(model.at).words;
+    assert!(words[0].contains("arithmetic/js1"), "{words:?}");
+    model.failing.clear();
+    let stored = watch.to_json();
+    let mut watch = Watch::of_json(&stored).unwrap();
+    let ended = (1..=200).find(|_| !watch.observe(&model.beat(), &suite).events.is_empty()).unwrap();
+    // Each check is asked in one run of four.
+    assert!((12..=80).contains(&ended), "{ended}");
+    assert_eq!((watch.report(model.at).verdict, watch.recovery.is_none()), (Verdict::Steady, true));
+}
+
+#[test]
+fn a_small_change_that_was_told_hides_no_slow_answers_and_does_not_take_them_over() {
+    let suite = suite();
+    let mut model = Model::new();
+    model.token = Some(std::time::Duration::from_millis(20));
+    let mut watch = captured(&mut model, 300);
+    let before = watch.baseline().unwrap().clone();
+    assert!(before.band.is_some());
+    model.facts.of.insert(Fact::Version, "llama.cpp b9100".into());
+    (model.weights, model.token) = (0.05, Some(std::time::Duration::from_millis(200)));
+    let (mut raised, mut made) = (None, None);
+    for run in 1..=60 {
+        let seen = watch.observe(&model.beat(), &suite);
+        made = made.or(seen.made.map(|baseline| (run, baseline)));
+        raised = raised.or(holds(&watch, Stream::Performance).then_some(run));
+        assert!(raised.is_none() || holds(&watch, Stream::Performance), "run {run}: it is as slow as before");
+    }
+    let (at, made) = made.unwrap();
+    assert!(raised.is_some_and(|raised| raised < at), "raised {raised:?}, adopted {at}");
+    assert_eq!((made.number, &made.band, &made.checks), (2, &before.band, &before.checks));
+    let report = watch.report(model.at);
+    let alarms: Vec<_> = report.alarms.iter().map(|alarm| (alarm.stream, alarm.severity)).collect();
+    assert_eq!(alarms, [(Stream::Performance, Severity::Warning)], "the fingerprint is the new one");
+    assert_eq!((report.verdict, report.changes.len()), (Verdict::Drifting, 0));
+    model.token = Some(std::time::Duration::from_millis(20));
+    (0..60).for_each(|_| drop(watch.observe(&model.beat(), &suite)));
+    assert_eq!(watch.report(model.at).verdict, Verdict::Steady);
+}
+
+#[test]
+fn a_small_change_that_was_told_hides_no_lost_quality_and_waits_for_a_person() {
+    let suite = suite();
+    let mut model = Model::new();
+    let mut watch = captured(&mut model, 300);
+    model.facts.of.insert(Fact::Version, "llama.cpp b9100".into());
+    model.weights = 0.05;
+    // It begins with the adoption: what is known of the checks goes on over it.
+    (0..19).for_each(|_| drop(watch.observe(&model.beat(), &suite)));
+    (model.failing, model.fails) = (vec!["js1"], 0.6);
+    let raised = (0..400).find(|_| {
+        watch.observe(&model.beat(), &suite);
+        holds(&watch, Stream::Quality)
+    });
+    assert!(raised.is_some() && watch.alarms.len() == 1, "{:?}", watch.alarms);
+    let mut model = Model { failing: vec!["js1"], fails: 0.9, ..Model::new() };
+    let mut watch = captured(&mut Model::new(), 300);
+    model.facts.of.insert(Fact::Version, "llama.cpp b9100".into());
+    for run in 0..200 {
+        let seen = watch.observe(&model.beat(), &suite);
+        assert!(seen.made.is_none() || !holds(&watch, Stream::Quality), "run {run}: it was taken over");
+    }
+    assert!(holds(&watch, Stream::Quality));
+}

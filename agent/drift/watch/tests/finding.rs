@@ -113,3 +113,41 @@ fn speed_is_told_by_runs_that_asked_one_question_at_a_time() {
     let told = |concurrency| Look::of(&Run { concurrency, ..run.clone() }, &suite()).pace.is_some();
     assert_eq!((told(1), told(2), told(4)), (true, false, false));
 }
+
+#[test]
+fn prompts_that_never_fitted_into_the_context_are_told_and_no_alarm() {
+    let suite = suite();
+    let mut model = Model { tight: true, ..Model::new() };
+    let mut watch = Watch::new(Plan::new("gpu1", "qwen3:8b", std::time::Duration::from_secs(300)));
+    let said = ["lc3, p3: the prompt is longer than the context of a slot; not watched"];
+    for run in 1..=400 {
+        let seen = watch.observe(&model.beat(), &suite);
+        let made = seen.events.iter().all(|event| matches!(event.what, What::BaselineMade { .. }));
+        assert!(made && seen.result == Judged::Ok && seen.wants == Wants::Nothing, "run {run}: {seen:?}");
+        assert!(run < 24 || watch.report(model.at).unwatched == said, "run {run}");
+    }
+    let report = watch.report(model.at);
+    assert_eq!((report.verdict, report.baseline.map(|baseline| baseline.runs)), (Verdict::Steady, Some(300)));
+    assert!(report.words.contains(&format!("Not watched: {}", said[0])), "{:?}", report.words);
+
+    // What did fit and does no more is a change all the same.
+    (model.too_long, model.long_each) = (true, 1);
+    let (runs, report) = until_alarm(&mut watch, &mut model, 4).unwrap();
+    assert_eq!((runs, report.cause, report.severity), (2, Some(Cause::Context), Some(Severity::Critical)));
+    // And a person's word for it ends the alarm for good.
+    let made = watch.accept(model.at).unwrap().made.unwrap();
+    assert_eq!(made.dropped.keys().collect::<Vec<_>>(), ["lc1", "lc2", "lc3", "p2", "p3"]);
+    assert!(until_alarm(&mut watch, &mut model, 60).is_none());
+    assert_eq!(watch.report(model.at).verdict, Verdict::Steady);
+}
+
+#[test]
+fn a_captured_baseline_has_the_answers_beside_those_that_failed() {
+    let mut model = Model { tight: true, long_each: 1, ..Model::new() };
+    let mut watch = captured(&mut model, 40);
+    let baseline = watch.baseline().unwrap();
+    assert_eq!((baseline.runs, baseline.long_runs), (40, 40));
+    assert_eq!(baseline.dropped.keys().collect::<Vec<_>>(), ["lc3", "p3"]);
+    assert!(baseline.canaries.contains_key("lc2"));
+    assert!(until_alarm(&mut watch, &mut model, 60).is_none());
+}

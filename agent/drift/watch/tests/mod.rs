@@ -1,6 +1,6 @@
 use super::*;
 use crate::drift::look::Look;
-use crate::drift::{Cause, Judged, Severity, Wants, What};
+use crate::drift::{Cause, Judged, Severity, Stream, Wants, What};
 use crate::sample::Fact;
 
 mod alarms;

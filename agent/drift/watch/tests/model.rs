@@ -51,12 +51,20 @@ pub(super) struct Model {
     pub away: bool,
     /// Canaries whose checks fail.
     pub failing: Vec<&'static str>,
+    /// How often they do, 0..1.
+    pub fails: f64,
+    /// Whether the longest prompts never fitted.
+    pub tight: bool,
+    /// How long a token of a whole answer takes. `None`: the server tells no times.
+    pub token: Option<Duration>,
     /// What the server tells.
     pub facts: Facts,
     /// Long prompts are asked in each run of so many.
     pub long_each: u64,
-    runs: u64,
-    random: Random,
+    /// Beats and looks so far.
+    pub runs: u64,
+    /// What falls by chance.
+    pub random: Random,
 }
 
 impl Model {
@@ -90,6 +98,9 @@ impl Model {
             share: 1.0,
             away: false,
             failing: Vec::new(),
+            fails: 1.0,
+            tight: false,
+            token: None,
             facts,
             long_each: 12,
             runs: 0,
@@ -114,24 +125,35 @@ impl Model {
         self.run(Purpose::Confirm)
     }
 
+    /// A pass of the long prompts alone, an hour's.
+    pub(super) fn long(&mut self) -> Run {
+        self.at += SignedDuration::from_secs(60);
+        self.run(Purpose::Long)
+    }
+
     fn run(&mut self, purpose: Purpose) -> Run {
-        self.runs += 1;
+        self.runs += u64::from(purpose != Purpose::Long);
         let hit = self.random.unit() < self.share;
         let mut answers = Vec::new();
         let long = purpose == Purpose::Beat && self.runs.is_multiple_of(self.long_each);
-        let mut names: Vec<&str> = vec!["p0", "p1"];
-        names.extend(CHAT);
-        if long {
+        let only_long = purpose == Purpose::Long;
+        let mut names: Vec<&str> = Vec::new();
+        if !only_long {
+            names.extend(["p0", "p1"]);
+            names.extend(CHAT);
+        }
+        if long || only_long {
             names.extend(["p2", "p3"]);
             names.extend(LONG);
         }
         for name in names {
             answers.push(self.answer(name, Part::Fingerprint, hit));
         }
-        if !self.text_only {
+        if !self.text_only && !only_long {
             answers.push(self.sampler(hit));
         }
-        for canary in [(self.runs * 2) % 8, (self.runs * 2 + 1) % 8] {
+        let graded = [(self.runs * 2) % 8, (self.runs * 2 + 1) % 8];
+        for canary in graded.into_iter().filter(|_| !only_long) {
             answers.push(self.answer(CHAT[canary as usize], Part::Graded, hit));
         }
         Run {
@@ -157,7 +179,8 @@ impl Model {
             return Err(AskError::Unreachable { reason: "refused", text: "connection refused".into() });
         }
         let long = LONG.contains(&name) || matches!(name, "p2" | "p3");
-        if self.too_long && long && hit {
+        let never_fitted = self.tight && matches!(name, "lc3" | "p3");
+        if self.too_long && long && hit || never_fitted {
             return Err(AskError::TooLong { text: "1463 tokens, 256 of context".into() });
         }
         if self.nan && hit && part == Part::Fingerprint && !self.text_only {
@@ -195,7 +218,10 @@ impl Model {
         }
         let mut text = format!("{:?}", positions.iter().map(|position| position.token).collect::<Vec<_>>());
         if part == Part::Graded {
-            text = if hit && self.failing.contains(&name) { "no".into() } else { "yes".into() };
+            let fails = hit && self.failing.contains(&name) && self.random.unit() < self.fails;
+            text = if fails { "no".into() } else { "yes".into() };
+            generation.told.decode = self.token.map(|token| token * count as u32);
+            generation.told.decode_tokens = self.token.map(|_| count as u64);
         }
         let none = self.text_only || part == Part::Graded;
         let positions = if none { Vec::new() } else { positions };
