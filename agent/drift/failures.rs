@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::look::{Fault, SAMPLER};
+use super::learning::Learning;
+use super::look::{Fault, Look, SAMPLER};
 use crate::sample::AskError;
 
 /// Canaries whose faults are remembered at most: of a suite of 200 own ones each could fail in both its parts.
@@ -54,8 +55,38 @@ impl Failures {
     }
 }
 
+impl Learning {
+    /// Takes in which canaries of a run failed, and which answered.
+    pub(super) fn take_faults(&mut self, look: &Look<'_>) {
+        let sampler = look.sampler.map(|_| SAMPLER);
+        let asked = look.prints.iter().map(|print| print.canary).chain(sampler);
+        let is_first = |fault: &&Fault<'_>| fault.of_first_tokens || fault.canary == SAMPLER;
+        take(&mut self.failed, look.faults.iter().filter(is_first), asked);
+        let graded = look.graded.iter().map(|graded| graded.canary);
+        let faults = look.faults.iter().filter(|fault| !is_first(fault));
+        take(&mut self.failed_checks, faults, graded);
+    }
+
+    /// Canaries of which the first tokens are not to be watched, since they fail, each with why.
+    pub(super) fn unwatched(&self) -> impl Iterator<Item = (&str, &Failures, &str)> {
+        self.failed.iter().filter_map(|(name, failures)| {
+            let answered = self.canaries.get(name).map_or(0, |known| known.passes);
+            let why = failures.why(answered)?;
+            Some((name.as_str(), failures, why))
+        })
+    }
+
+    /// The same of whole answers.
+    pub(super) fn unwatched_checks(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.failed_checks.iter().filter_map(|(name, failures)| {
+            let asked = self.settled.checks.get(name).map_or(0, |record| record.asked);
+            Some((name.as_str(), failures.why(asked)?))
+        })
+    }
+}
+
 /// Takes in how the canaries of a run failed, and which answered. One that never failed has no entry.
-pub(super) fn take<'a>(
+fn take<'a>(
     all: &mut BTreeMap<String, Failures>,
     faults: impl Iterator<Item = &'a Fault<'a>>,
     answered: impl Iterator<Item = &'a str>,
@@ -82,7 +113,7 @@ pub(super) fn said<'a>(unwatched: impl Iterator<Item = (&'a str, &'a str)>) -> V
             names.push(name);
         }
     }
-    by_reason.into_iter().map(|(why, names)| format!("{}: {why}; not watched", names.join(", "))).collect()
+    by_reason.into_iter().map(|(why, names)| format!("{}: {why}", names.join(", "))).collect()
 }
 
 /// A reason that is the same for all canaries that fail alike: what the server said of one goes to its own line.
@@ -91,5 +122,35 @@ fn why(error: &AskError) -> String {
         AskError::TooLong { .. } => "the prompt is longer than the context of a slot".to_owned(),
         AskError::Status { status, .. } => format!("the server refuses it with HTTP {status}"),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(answers: impl IntoIterator<Item = bool>) -> Failures {
+        let fault =
+            Fault { canary: "lc3", long: true, chat: false, of_first_tokens: true, error: &AskError::Empty };
+        let mut all = Failures::default();
+        answers.into_iter().for_each(|sound| if sound { all.pass() } else { all.fail(&fault) });
+        all
+    }
+
+    #[test]
+    fn one_that_fails_always_or_often_is_not_watched_and_one_that_failed_once_is() {
+        assert_eq!(of([false; 3]).why(0), Some("the answer is empty"));
+        assert_eq!(of([false, true]).why(1), Some("the answer is empty"));
+        assert_eq!(of([false]).why(40), None, "once in forty");
+        assert_eq!(of([false, true, true, true, true, true, true]).why(6), None, "mended since");
+        assert_eq!(of([true, false]).why(10), Some("the answer is empty"), "once in eleven, and lately");
+    }
+
+    #[test]
+    fn those_that_fail_alike_are_told_together() {
+        let told = said(
+            [("lc3", "too long"), ("p3", "too long"), ("lc3", "too long"), (SAMPLER, "empty")].into_iter(),
+        );
+        assert_eq!(told, ["the sampler's probe: empty", "lc3, p3: too long"]);
     }
 }

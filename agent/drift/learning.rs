@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::Probe;
 use super::baseline::Record;
 use super::dictionary::{Dictionary, Numbers};
-use super::failures::{self, Failures};
-use super::look::{Fault, Look, SAMPLER};
+use super::failures::Failures;
+use super::look::{Look, SAMPLER};
 use super::performance::Pace;
 use super::rate::QUARANTINE;
 use crate::sample::{Facts, Run, Token};
@@ -167,16 +167,6 @@ impl Learning {
         self.settle();
     }
 
-    fn take_faults(&mut self, look: &Look<'_>) {
-        let sampler = look.sampler.map(|_| SAMPLER);
-        let asked = look.prints.iter().map(|print| print.canary).chain(sampler);
-        let is_first = |fault: &&Fault<'_>| fault.of_first_tokens || fault.canary == SAMPLER;
-        failures::take(&mut self.failed, look.faults.iter().filter(is_first), asked);
-        let graded = look.graded.iter().map(|graded| graded.canary);
-        let faults = look.faults.iter().filter(|fault| !is_first(fault));
-        failures::take(&mut self.failed_checks, faults, graded);
-    }
-
     /// The last beats wait, and what lies between them: a pass of the long prompts pushes no beat out early.
     fn settle(&mut self) {
         let mut beats = self.waiting.iter().filter(|pass| pass.short).count();
@@ -186,23 +176,6 @@ impl Learning {
                 self.settled.add(&pass);
             }
         }
-    }
-
-    /// Canaries of which the first tokens are not to be watched, since they fail, each with why.
-    pub(super) fn unwatched(&self) -> impl Iterator<Item = (&str, &Failures, &str)> {
-        self.failed.iter().filter_map(|(name, failures)| {
-            let answered = self.canaries.get(name).map_or(0, |known| known.passes);
-            let why = failures.why(answered)?;
-            Some((name.as_str(), failures, why))
-        })
-    }
-
-    /// The same of whole answers.
-    pub(super) fn unwatched_checks(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.failed_checks.iter().filter_map(|(name, failures)| {
-            let asked = self.settled.checks.get(name).map_or(0, |record| record.asked);
-            Some((name.as_str(), failures.why(asked)?))
-        })
     }
 
     /// What is learned of all runs, the last ones too.

@@ -30,13 +30,8 @@ pub(super) fn learn(watch: &mut Watch, sight: &Sight<'_>, seen: &mut Seen) {
     if !is_learned_from(sight, watch.baseline.is_some()) {
         return;
     }
-    // What exceeds may be a fault that nobody has found yet; the candidate has it. Of the long prompts nothing can be
-    // told before there are enough of them.
-    let only_long = sight.compared.as_ref().is_some_and(|compared| {
-        compared.short != Some(true) && compared.sampler != Some(true) && sight.picture.faults.is_empty()
-    });
-    let long_is_watched = watch.detectors.as_ref().is_some_and(super::Detectors::watches_long);
-    if watch.baseline.is_some() && sight.exceeds && (long_is_watched || !only_long) {
+    // What exceeds may be a fault that nobody has found yet; the candidate has it.
+    if watch.baseline.is_some() && sight.exceeds {
         let (short, long) = sight.compared.as_ref().map_or((None, None), |one| (one.short, one.long));
         learning.leave_out(sight.run.at, short.is_some(), long.is_some());
         return;

@@ -119,7 +119,11 @@ fn sight<'a>(watch: &Watch, run: &'a Run, look: Look<'a>) -> Sight<'a> {
         let exceeds = !picture.faults.is_empty();
         return Sight { run, look, compared: None, picture, exceeds, whole: false, slower: None };
     };
-    let compared = compare(baseline, &look);
+    let mut compared = compare(baseline, &look);
+    if !watch.detectors.as_ref().is_some_and(super::Detectors::watches_long) {
+        // They have two to five states: before there are enough of them, a new one tells nothing.
+        compared.long = None;
+    }
     let picture = Picture::of(baseline, &look, &compared, run.at);
     let slower = baseline.band.zip(look.pace).and_then(|(band, pace)| band.exceeds(&pace));
     let exceeds = compared.exceeds() || !picture.faults.is_empty();
@@ -200,6 +204,7 @@ fn wants(watch: &Watch, sight: &Sight<'_>, seen: &mut Seen) {
     }
     let beat = matches!(sight.run.purpose, Purpose::Beat | Purpose::Long);
     let first = sight.exceeds && watch.counted.spell == 1 && watch.alarms.is_empty();
+    // A person's command looks again by itself at what moved.
     if first && beat {
         seen.wants = Wants::Confirm { after: CONFIRM_AFTER.to_vec() };
         return;
@@ -208,7 +213,7 @@ fn wants(watch: &Watch, sight: &Sight<'_>, seen: &mut Seen) {
     let doubtful =
         watch.checks.iter().filter(|(canary, recent)| recent.is_doubtful(record(baseline, canary)));
     let canaries: Vec<String> = doubtful.map(|(canary, _)| canary.clone()).collect();
-    if beat && !canaries.is_empty() {
+    if (beat || sight.run.purpose == Purpose::Manual) && !canaries.is_empty() {
         seen.wants = Wants::BurstChecks { canaries, times: BURST };
     }
 }

@@ -119,7 +119,7 @@ fn prompts_that_never_fitted_into_the_context_are_told_and_no_alarm() {
     let suite = suite();
     let mut model = Model { tight: true, ..Model::new() };
     let mut watch = Watch::new(Plan::new("gpu1", "qwen3:8b", std::time::Duration::from_secs(300)));
-    let said = ["lc3, p3: the prompt is longer than the context of a slot; not watched"];
+    let said = ["lc3, p3: the prompt is longer than the context of a slot"];
     for run in 1..=400 {
         let seen = watch.observe(&model.beat(), &suite);
         let made = seen.events.iter().all(|event| matches!(event.what, What::BaselineMade { .. }));
@@ -150,4 +150,18 @@ fn a_captured_baseline_has_the_answers_beside_those_that_failed() {
     assert_eq!(baseline.dropped.keys().collect::<Vec<_>>(), ["lc3", "p3"]);
     assert!(baseline.canaries.contains_key("lc2"));
     assert!(until_alarm(&mut watch, &mut model, 60).is_none());
+}
+
+#[test]
+fn a_long_prompt_in_a_state_that_is_new_moves_nothing_while_they_were_asked_too_seldom() {
+    let mut model = Model { long_each: 8, ..Model::new() };
+    let mut watch = captured(&mut model, 20);
+    assert!(watch.detectors.as_ref().is_some_and(|detectors| !detectors.watches_long()));
+    model.chunking = 0.3;
+    for _ in 0..16 {
+        let seen = watch.observe(&model.beat(), &suite());
+        assert_eq!((seen.result, seen.wants), (Judged::Ok, Wants::Nothing));
+    }
+    let report = watch.report(model.at);
+    assert_eq!((report.verdict, report.exceeding), (Verdict::Steady, 0));
 }

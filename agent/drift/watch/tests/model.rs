@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::asked::{CHAT, LONG};
+use super::asked::{CHAT, LONG, position};
 use crate::drift::random::Random;
 use crate::sample::{
-    Answer, AskError, Dialect, End, Fact, Facts, Generation, Part, Position, Purpose, Reply, Run, TOP, Token,
+    Answer, AskError, Dialect, End, Fact, Facts, Generation, Part, Position, Purpose, Reply, Run, Token,
 };
 use crate::suite::SAMPLER;
 
@@ -240,24 +240,4 @@ impl Model {
         };
         Answer { canary: SAMPLER.into(), part: Part::Sampler, result }
     }
-}
-
-/// A position whose numbers follow from the prompt's name, its place, and how far it was moved by what.
-fn position(name: &str, at: usize, moves: &[(u64, f64)]) -> Position {
-    let seed =
-        name.bytes().fold(at as u64 + 1, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
-    let mut base = Random::new(seed);
-    let first = base.below(30_000) as u32;
-    let mut top: Vec<(Token, f32)> = (0..TOP as u32)
-        .map(|rank| (Token::of_id(first + rank), -(0.2 + 1.5 * f64::from(rank) + base.unit()) as f32))
-        .collect();
-    for (which, far) in moves {
-        let mut random = Random::new(seed ^ (which + 1).wrapping_mul(0x9e37_79b9));
-        for (_, logprob) in &mut top {
-            // The mean of |x| is the distance that is asked for.
-            *logprob -= if *which == 0 { 0.0 } else { (2.0 * far * random.unit()) as f32 };
-        }
-    }
-    top.sort_by(|one, other| other.1.total_cmp(&one.1));
-    Position { token: top[0].0, logprob: Some(top[0].1), top }
 }
