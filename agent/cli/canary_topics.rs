@@ -63,8 +63,8 @@ pub(super) static MATTERS: [Matter; 6] = [
         name: "kld",
         is: "KLD equivalent: how far the likelihoods of the next token are from the baseline's, in nats, as \
              llama-perplexity tells the Kullback-Leibler divergence of a quantized model.",
-        how: "Mean over the positions of the fingerprint's answers, of the 20 likeliest tokens and one bucket for the \
-              rest. Published for 8B models against f16: 0.001 like q8_0, 0.005 q6_K, 0.01 q5_K_M, 0.03 q4_K_M, \
+        how: "Mean over the positions of the fingerprint's answers, told by the 20 likeliest tokens; the rest is taken to \
+              move as they do. Where few answers leave it open, the words say from where to where. Published for 8B models against f16: 0.001 like q8_0, 0.005 q6_K, 0.01 q5_K_M, 0.03 q4_K_M, \
               0.1 q3_K_M, 0.45 q2_K; small models move more. Only where the server tells log probabilities.",
         does: "It tells how far, not whether it is worse: below 0.01 it never is called a loss of quality. Whether it is \
                worse say the checks.",

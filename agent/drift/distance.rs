@@ -10,6 +10,10 @@ const ROUNDING: f64 = 1e-3;
 /// The least probability of all that is not in a list: a list of 20 may sum up to 1 by rounding.
 const LEAST_REST: f64 = 1e-6;
 
+/// The most by which [`kl`] multiplies what lists tell, for what is not in them: a list with less than a quarter of the
+/// probability says too little of the rest.
+const MOST_TIMES: f64 = 4.0;
+
 /// Two answers side by side, up to and including the first token that differs: after it, the two sides saw
 /// different contexts and have nothing to compare.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,7 +22,7 @@ pub struct Compared {
     pub distance: f64,
     /// The distance of the first position alone.
     pub first: f64,
-    /// The mean Kullback-Leibler divergence of their positions: [`kl`].
+    /// The mean Kullback-Leibler divergence of their positions: [`kl`]. An estimate, see there.
     pub kl: f64,
     /// Positions compared.
     pub positions: usize,
@@ -51,32 +55,24 @@ pub fn position(from: &Position, to: &Position) -> Option<f64> {
     Some(sum / f64::from(union))
 }
 
-/// The Kullback-Leibler divergence of two positions over a partition: the tokens of the baseline's list, and the rest.
-/// A token that the other list lacks counts as its least likely one; both sides are made to sum up to 1.
+/// The Kullback-Leibler divergence of two positions over the whole vocabulary, estimated from the lists.
 ///
-/// A lower bound of the divergence over the whole vocabulary, by the data processing inequality. Infinite and `None`
-/// as for [`position`].
+/// What the lists tell is a divergence over a partition: the tokens of the baseline's list, and one lump for the rest. It
+/// is too low, by the data processing inequality, and by much: on plain text a list of 20 told 0.52 to 0.65 of the
+/// whole, measured on two models. In the lump the tokens' own moves cancel out. They are taken to move as the listed
+/// ones do: where logarithms move by independent errors of variance v, the divergence is v/2 times 1 − Σ p² in all, and
+/// v/2 times Σ p(1 − p) over the list as far as the partition tells it; the two differ by the probability of the rest. So
+/// estimated it was 0.78 to 0.93 of the whole on the same text.
+///
+/// A token that the other list lacks counts as its least likely one; both sides are made to sum up to 1. Infinite and
+/// `None` as for [`position`].
 pub fn kl(from: &Position, to: &Position) -> Option<f64> {
     let (from, to) = (List::of(from)?, List::of(to)?);
     if !from.sound() || !to.sound() {
         return Some(f64::INFINITY);
     }
-    let least = to.least();
-    let (mut p_sum, mut q_sum) = (0.0, 0.0);
-    for (token, logprob) in from.iter() {
-        p_sum += logprob.exp();
-        q_sum += to.get(token).unwrap_or(least).exp();
-    }
-    let (p_rest, q_rest) = ((1.0 - p_sum).max(LEAST_REST), (1.0 - q_sum).max(LEAST_REST));
-    let (p_all, q_all) = (p_sum + p_rest, q_sum + q_rest);
-    // The logarithms are taken as they came, not of their exponentials: those of unlikely tokens may be 0.
-    let scale = q_all.ln() - p_all.ln();
-    let listed: f64 = from
-        .iter()
-        .map(|(token, logprob)| logprob.exp() / p_all * (logprob - to.get(token).unwrap_or(least) + scale))
-        .sum();
-    let rest = p_rest / p_all * (p_rest.ln() - q_rest.ln() + scale);
-    Some((listed + rest).max(0.0))
+    let lumped = lumped(&from, &to);
+    Some(lumped.kl * (1.0 + lumped.rest / lumped.told).min(MOST_TIMES))
 }
 
 /// Two answers of at most `limit` tokens, compared. `None`: a side is empty or tells no log probability.
@@ -134,6 +130,37 @@ pub fn sampler(from: &[(Token, f32)], to: &[(Token, f32)]) -> Option<f64> {
         from.iter().map(|(token, p)| (f64::from(*p) - other(*token)).abs()).fold(0.0, f64::max)
     };
     Some(one_way(from, to).max(one_way(to, from)))
+}
+
+/// A divergence over the tokens of a list and one lump for the rest.
+struct Lumped {
+    kl: f64,
+    /// The probability of the rest.
+    rest: f64,
+    /// Σ p(1 − p) over the list; above 0, since the rest is never nothing.
+    told: f64,
+}
+
+fn lumped(from: &List<'_>, to: &List<'_>) -> Lumped {
+    let least = to.least();
+    let (mut p_sum, mut q_sum) = (0.0, 0.0);
+    for (token, logprob) in from.iter() {
+        p_sum += logprob.exp();
+        q_sum += to.get(token).unwrap_or(least).exp();
+    }
+    let (p_rest, q_rest) = ((1.0 - p_sum).max(LEAST_REST), (1.0 - q_sum).max(LEAST_REST));
+    let (p_all, q_all) = (p_sum + p_rest, q_sum + q_rest);
+    // The logarithms are taken as they came, not of their exponentials: those of unlikely tokens may be 0.
+    let scale = q_all.ln() - p_all.ln();
+    let (mut kl, mut told) = (0.0, 0.0);
+    for (token, logprob) in from.iter() {
+        let p = logprob.exp() / p_all;
+        kl += p * (logprob - to.get(token).unwrap_or(least) + scale);
+        told += p * (1.0 - p);
+    }
+    let rest = p_rest / p_all;
+    kl += rest * (p_rest.ln() - q_rest.ln() + scale);
+    Lumped { kl: kl.max(0.0), rest, told: told.max(f64::MIN_POSITIVE) }
 }
 
 /// A position's log probabilities: its list, or the token that came where there is no list.

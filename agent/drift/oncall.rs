@@ -83,7 +83,7 @@ pub(super) fn moved(
         let which = if off == all { format!("all {all}") } else { format!("{off} of {all}") };
         let mut far = Vec::new();
         far.extend(picture.distance(Probe::Chat).filter(|_| !texts).map(|far| format!("mean {far:.2} nat")));
-        far.extend(picture.kld.map(kld));
+        far.extend(picture.kld.map(|mean| kld(mean, picture.kld_error)));
         let far = if far.is_empty() { String::new() } else { format!(" ({})", far.join(", ")) };
         said.push(format!("answers to {which} fingerprint prompts{far}"));
     }
@@ -115,16 +115,24 @@ pub(super) fn moved(
     said.join("; ")
 }
 
-/// A KLD equivalent with its place on the published scale.
-fn kld(kld: f64) -> String {
+/// A KLD equivalent with its place on the published scale, and where few answers leave it open, from where to where.
+fn kld(kld: f64, error: Option<f64>) -> String {
     if kld < SCALE[0].0 / 2.0 {
         return format!("KLD {kld:.4}: next to nothing");
     }
     let nearest =
         SCALE.iter().min_by(|one, other| (one.0 / kld).ln().abs().total_cmp(&(other.0 / kld).ln().abs()));
     let like = nearest.map_or("", |(_, quantization)| quantization);
-    let digits = if kld < SMALL { 4 } else { 2 };
-    format!("KLD ~{kld:.digits$}, as {like} is to f16 on an 8B model")
+    let range = error
+        .and_then(|error| super::kld::range(kld, error))
+        .map(|(low, high)| format!(" ({} to {})", nats(low), nats(high)))
+        .unwrap_or_default();
+    format!("KLD ~{}{range}, as {like} is to f16 on an 8B model", nats(kld))
+}
+
+fn nats(nats: f64) -> String {
+    let digits = if nats < SMALL { 4 } else { 2 };
+    format!("{nats:.digits$}")
 }
 
 fn faults(picture: &Picture) -> Option<String> {

@@ -63,6 +63,35 @@ fn distances_are_those_computed_independently() {
     }
 }
 
+#[derive(Deserialize)]
+struct Whole {
+    from: Position,
+    to: Position,
+    kl: f64,
+}
+
+#[test]
+fn lists_of_twenty_tell_the_divergence_of_the_whole_vocabulary_where_errors_are_independent() {
+    let all: Vec<Whole> =
+        serde_json::from_str(include_str!("../../../tests/fixtures/drift/whole.json")).unwrap();
+    let told = |of: fn(&Whole) -> f64| all.iter().map(|one| of(one) / one.kl).sum::<f64>() / all.len() as f64;
+    let estimated = told(|one| kl(&one.from, &one.to).unwrap());
+    let lumped = told(|one| lumped(&List::of(&one.from).unwrap(), &List::of(&one.to).unwrap()).kl);
+    assert!((0.8..1.25).contains(&estimated), "{estimated}");
+    assert!(lumped < 0.75, "a lump hides the moves within it: {lumped}");
+}
+
+#[test]
+fn what_is_not_in_a_list_adds_no_more_than_it_can_tell() {
+    let one = |logprob| at(1, &[(1, logprob)]);
+    for (from, to) in [(-0.01, -0.02), (-3.0, -2.9), (-12.0, -11.0), (0.0, 0.0), (-900.0, -800.0)] {
+        let (from, to) = (one(from), one(to));
+        let least = lumped(&List::of(&from).unwrap(), &List::of(&to).unwrap()).kl;
+        let found = kl(&from, &to).unwrap();
+        assert!((least..=least * MOST_TIMES).contains(&found), "{found} of {least}");
+    }
+}
+
 #[test]
 fn an_answer_is_at_no_distance_from_itself() {
     for pair in fixture().answers {
