@@ -1,7 +1,8 @@
-//! The catalogue of metrics: the rules that its names keep, and README's table.
+//! The catalogue of metrics: the rules that its names keep, and the tables of README that are made from the code.
 
 use std::collections::HashSet;
 
+use opsagent::checks;
 use opsagent::drift::{self, Cause, Probe, Severity, Stream};
 use opsagent::gpus::GpuError;
 use opsagent::http::HttpError;
@@ -145,17 +146,38 @@ fn labels_keep_the_rules() {
 
 #[test]
 fn readme_has_the_table_of_metrics() {
-    const MARKS: (&str, &str) = ("<!-- metrics:begin -->\n", "<!-- metrics:end -->");
-    let path = file("README.md");
-    let readme = std::fs::read_to_string(&path).unwrap();
-    let (head, rest) = readme.split_once(MARKS.0).expect("README.md has the mark where the table begins");
-    let (table, tail) = rest.split_once(MARKS.1).expect("README.md has the mark where the table ends");
     let wanted = metrics::table();
     assert_eq!(wanted.lines().count(), SPECS.len() + 2);
+    readme_has("metrics", &wanted);
+}
+
+#[test]
+fn readme_has_the_table_of_checks() {
+    let row = |row: &checks::Row| {
+        // Backticks within code need more of them around it.
+        let ticks = if row.config[0].contains('`') { ["```` ", " ````"] } else { ["`", "`"] };
+        let config = row.config[0].replace('|', "\\|");
+        format!("| `{}` | {} | {}{config}{} |\n", row.name, row.is, ticks[0], ticks[1])
+    };
+    let rows: String = checks::TABLE.iter().map(row).collect();
+    let wanted = format!("| check | passes where | how it is written |\n| --- | --- | --- |\n{rows}");
+    readme_has("checks", &wanted);
+}
+
+/// Holds that README has this table between its marks, or writes it there.
+fn readme_has(name: &str, wanted: &str) {
+    let [begin, end] = ["begin", "end"].map(|side| format!("<!-- {name}:{side} -->\n"));
+    let path = file("README.md");
+    let readme = std::fs::read_to_string(&path).unwrap();
+    let (head, rest) = readme.split_once(&begin).expect("README.md has the mark where the table begins");
+    let (table, tail) = rest.split_once(&end).expect("README.md has the mark where the table ends");
     if updates() {
-        std::fs::write(&path, [head, MARKS.0, &wanted, MARKS.1, tail].concat()).unwrap();
+        std::fs::write(&path, [head, &begin, wanted, &end, tail].concat()).unwrap();
     } else {
-        assert!(table == wanted, "README's table is not the catalogue's: UPDATE_GOLDEN=1 writes it anew");
+        assert!(
+            table == wanted,
+            "README's table of {name} is not the code's: UPDATE_GOLDEN=1 writes it anew"
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 //! How well changes of a model are found, on a real llama-server: the acceptance of drift. Prints Markdown.
 //!
-//! Run by `tests/bench/drift/run`. Each part can be run alone: `control`, `exact`, `found`, `partial`, `text`, `kld`.
+//! Run by `tests/bench/drift/run`. Each part can be run alone: `control`, `exact`, `found`, `partial`, `text`, `replaced`, `kld`.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, missing_docs, unreachable_pub)]
 // Each is made once.
 #![allow(clippy::large_futures)]
@@ -9,6 +9,7 @@ mod control;
 mod found;
 mod kld;
 mod partial;
+mod replaced;
 mod support;
 mod text;
 
@@ -66,6 +67,9 @@ fn main() {
         }
         if wants("text") {
             fine &= text::text(size.texts).await;
+        }
+        if wants("replaced") {
+            fine &= replaced::replaced(size.baseline).await;
         }
         if wants("kld") {
             fine &= kld::kld().await;
