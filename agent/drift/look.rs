@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::checks;
-use crate::sample::{Answer, AskError, Part, Position, Reply, Run, Token};
+use crate::sample::{Answer, AskError, Part, Position, Purpose, Reply, Run, Token};
 pub(super) use crate::suite::SAMPLER;
 use crate::suite::Suite;
 
@@ -84,7 +84,9 @@ impl<'a> Look<'a> {
     /// Sorts a run by what its suite says of each canary. Answers to what the suite does not know are left out.
     pub(super) fn of(run: &'a Run, suite: &'a Suite) -> Look<'a> {
         let mut look = Look::default();
-        let whole = whole_refusal(&run.answers);
+        // Of a part of the questions a refusal of all tells of that part: the others were answered a moment ago.
+        let of_all = !matches!(run.purpose, Purpose::Long | Purpose::Confirm);
+        let whole = of_all && whole_refusal(&run.answers);
         for answer in &run.answers {
             match &answer.result {
                 Ok(reply) => look.take(answer, reply, suite),

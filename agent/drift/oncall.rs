@@ -143,7 +143,11 @@ fn faults(picture: &Picture) -> Option<String> {
             format!("the count of prompt tokens moved for {} of {all} prompts ({})", short + long, first.text)
         }
         FaultKind::NoLogprobs => "the server tells no log probabilities any more".to_owned(),
-        FaultKind::BadLogprob | FaultKind::Empty | FaultKind::TooLong | FaultKind::Status => {
+        FaultKind::BadLogprob
+        | FaultKind::Empty
+        | FaultKind::TooLong
+        | FaultKind::Status
+        | FaultKind::ServerError => {
             let more = picture.faults.len() - 1;
             if more > 0 { format!("{} (and {more} more)", first.text) } else { first.text.clone() }
         }

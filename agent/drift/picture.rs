@@ -7,7 +7,7 @@ use super::compare::Compared;
 use super::kld::Kld;
 use super::look::{Fault, Look};
 use super::{Baseline, Probe};
-use crate::sample::AskError;
+use crate::sample::{ABSENT, AskError};
 
 /// The most faults of one run that are kept.
 const MOST_FAULTS: usize = 8;
@@ -64,6 +64,8 @@ pub(super) enum FaultKind {
     TooLong,
     /// A status that refuses this prompt.
     Status,
+    /// The server fails at this prompt, while it answers others.
+    ServerError,
     /// Another count of prompt tokens.
     Count,
     /// No log probabilities, where there were some.
@@ -162,7 +164,9 @@ fn faults(look: &Look<'_>, worked: impl Fn(&Fault<'_>) -> bool) -> Vec<FaultSeen
     let counts = |fault: &&Fault<'_>| matches!(fault.error, AskError::BadLogprob { .. }) || worked(fault);
     let one = |fault: &Fault<'_>| {
         let kind = match fault.error {
+            AskError::BadLogprob { found } if found == ABSENT => FaultKind::NoLogprobs,
             AskError::BadLogprob { .. } => FaultKind::BadLogprob,
+            AskError::Status { status: 500.., .. } => FaultKind::ServerError,
             AskError::Empty => FaultKind::Empty,
             AskError::TooLong { .. } => FaultKind::TooLong,
             _ => FaultKind::Status,

@@ -28,8 +28,9 @@ pub(super) struct Losses {
 /// How bad it is.
 pub(super) fn severity(picture: &Picture, cause: Option<Cause>, losses: Losses) -> Severity {
     let kld = picture.kld.unwrap_or(0.0);
-    let broken =
-        [FaultKind::BadLogprob, FaultKind::Empty, FaultKind::TooLong].iter().any(|kind| picture.has(*kind));
+    let broken = [FaultKind::BadLogprob, FaultKind::Empty, FaultKind::TooLong, FaultKind::ServerError]
+        .iter()
+        .any(|kind| picture.has(*kind));
     let truncated = cause == Some(Cause::Context) && picture.counts.1 > 0;
     if kld >= LARGE || losses.quality || losses.lost >= MANY_LOST || losses.degenerates || broken || truncated
     {

@@ -12,8 +12,8 @@ mod host;
 mod tap;
 
 pub use canary::{
-    Answer, AskError, Fact, Facts, Logprobs, Message, Part, Position, Prompt, Purpose, Question, Reply, Role,
-    Run, Sampling, TOP, Token,
+    ABSENT, Answer, AskError, Fact, Facts, Logprobs, Message, Part, Position, Prompt, Purpose, Question,
+    Reply, Role, Run, Sampling, TOP, Token,
 };
 pub use generation::{
     Dialect, End, Failure, Finish, GAP_BOUNDS, Gaps, Generation, Phase, ServerTimes, Source, Tokens,

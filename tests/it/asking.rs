@@ -75,6 +75,11 @@ async fn what_a_server_refuses_has_its_own_error() {
         (
             Answer::status("500 Internal Server Error", "application/json", r#"{"error":"boom"}"#),
             "status",
+            true,
+        ),
+        (
+            Answer::status("503 Service Unavailable", "application/json", r#"{"error":"busy"}"#),
+            "status",
             false,
         ),
         (
@@ -166,7 +171,9 @@ async fn ollama_is_asked_with_the_context_it_is_loaded_with_and_not_before_that_
     assert_eq!(facts.of[&Fact::Version], "ollama 0.34.0");
     assert_eq!(facts.of[&Fact::Sampling], r#"stop "<|im_end|>", stop "<|im_start|>", temperature 0"#);
     assert_eq!(facts.of[&Fact::Quantization], "Q4_1");
-    assert_eq!(facts.of.len(), Fact::ALL.len());
+    // Each request chooses the context: what it is loaded with is no fact of the model.
+    assert_eq!((facts.of.get(&Fact::Context), facts.notes["context"].as_str()), (None, "4096"));
+    assert_eq!(facts.of.len(), Fact::ALL.len() - 1);
     let shows = fake.requests().iter().filter(|request| request.path == "/api/show").count();
     assert!(shows <= 3, "one of the poll and one of ours: the answer holds for its digest ({shows})");
 }

@@ -278,7 +278,7 @@ async fn on_ollama_a_reload_that_a_question_causes_is_told_in_its_reply() {
 
 #[tokio::test]
 #[ignore = "real parts: run tests/run"]
-async fn on_ollama_facts_tell_what_was_made_of_the_model_and_a_long_prompt_is_refused_not_cut() {
+async fn on_ollama_facts_tell_what_was_made_of_the_model_and_a_long_prompt_is_not_asked_of_a_small_context() {
     let ollama = Ollama::start(&[]);
     let lines = ["SYSTEM \"Answer like a pirate.\"", "PARAMETER temperature 0.3", "PARAMETER num_ctx 256"];
     ollama.create("smol", &smollm2(), &lines);
@@ -291,7 +291,16 @@ async fn on_ollama_facts_tell_what_was_made_of_the_model_and_a_long_prompt_is_re
     assert!(facts.of[&Fact::Sampling].contains("temperature 0.3"), "{facts:#?}");
     assert!(facts.notes["arguments"].contains("--batch-size"), "{:?}", facts.notes);
     let long = error(asker.ask(&chat(&"word ".repeat(600), 1)).await);
-    assert!(matches!(long, AskError::TooLong { .. }), "{long:?}");
+    assert!(matches!(&long, AskError::Unsupported { text } if text.contains("256")), "{long:?}");
+    // Another context, as another client of the same model asks for it, is no other model.
+    ollama.post(
+        "/api/generate",
+        &json!({ "model": "smol", "prompt": "Hi", "stream": false,
+        "options": { "num_ctx": 1024, "num_predict": 1 } }),
+    );
+    asker.presence().await.unwrap();
+    let loaded = asker.facts().await.unwrap();
+    assert_eq!((&loaded.of, loaded.notes["context"].as_str()), (&facts.of, "1024"));
     let template = facts.of[&Fact::Template].clone();
     ollama.create("smol", &smollm2(), &["SYSTEM \"Answer like a sailor.\"", lines[1], lines[2]]);
     let other = asker.facts().await.unwrap();

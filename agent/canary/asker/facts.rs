@@ -50,7 +50,10 @@ pub(super) struct Shown {
     /// The file of weights, `sha256-…`.
     blob: Option<String>,
     template: String,
+    /// Without the context: that is a fact of its own.
     parameters: String,
+    /// The context that its Modelfile sets.
+    context: Option<String>,
     adapters: Vec<String>,
     remote: bool,
 }
@@ -107,6 +110,7 @@ impl Asker {
         };
         more.map_err(|error| unreachable(&error))?;
         self.note_process(&sample, model, &mut facts);
+        self.known().version(facts.of.get(&Fact::Version));
         Ok(facts)
     }
 
@@ -118,6 +122,11 @@ impl Asker {
         facts.of.insert(Fact::Template, shown.template);
         facts.of.insert(Fact::Sampling, shown.parameters);
         facts.of.insert(Fact::Adapter, listed(&shown.adapters));
+        // Each request chooses the context, and the next one another: what it is loaded with is no fact of the model.
+        if let Some(loaded) = facts.of.remove(&Fact::Context) {
+            facts.notes.insert("context".into(), loaded);
+        }
+        put(&mut facts.of, Fact::Context, shown.context);
         Ok(())
     }
 
@@ -195,6 +204,7 @@ impl Shown {
                 .map(str::to_owned),
             template: hash(&parts.join("\0")),
             parameters: parameters(&info.parameters),
+            context: info.parameters.lines().find_map(context).map(str::to_owned),
             adapters: lines("ADAPTER ").map(|path| file_name(path.trim()).to_owned()).collect(),
             remote: more.remote_host.is_some_and(|host| !host.is_empty()),
         })
@@ -215,9 +225,14 @@ impl Shown {
 fn parameters(text: &str) -> String {
     let mut lines: Vec<String> =
         text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-    lines.retain(|line| !line.is_empty());
+    lines.retain(|line| !line.is_empty() && context(line).is_none());
     lines.sort_unstable();
     listed(&lines)
+}
+
+/// The context, if the line sets it.
+fn context(line: &str) -> Option<&str> {
+    line.trim().strip_prefix("num_ctx ").map(str::trim)
 }
 
 fn listed(parts: &[String]) -> String {
@@ -271,7 +286,8 @@ mod tests {
 
     #[test]
     fn parameters_are_told_in_one_order_and_long_lists_as_their_hash() {
-        let text = "temperature                    0\nstop   \"<|im_end|>\"\n";
+        let text = "temperature                    0\nnum_ctx      512\nstop   \"<|im_end|>\"\n";
+        assert_eq!(text.lines().find_map(context), Some("512"), "a fact of its own");
         assert_eq!(parameters(text), "stop \"<|im_end|>\", temperature 0");
         assert_eq!(parameters(""), "none");
         let long = parameters(&"stop \"<|some_long_token|>\"\n".repeat(20));

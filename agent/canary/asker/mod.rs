@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 
 mod exchange;
 mod facts;
+mod fits;
 mod ollama;
 mod options;
 mod presence;
@@ -23,7 +24,7 @@ pub use skills::Abilities;
 use crate::canary::left::Mark;
 use crate::http::{Clients, HttpError};
 use crate::procs::Machine;
-use crate::sample::{Answer, AskError, ModelSample, Question, Reply};
+use crate::sample::{ABSENT, Answer, AskError, ModelSample, Question, Reply};
 use crate::servers::{Endpoint, Kind, Server, Target};
 use crate::wire::asking::{Api, Extras, Manner, Speaks, body};
 
@@ -75,6 +76,18 @@ struct Known {
     /// An answer waited for a load since this was taken last.
     waited: bool,
     shown: facts::Shown,
+    /// The server's version, as it was told last.
+    version: Option<String>,
+}
+
+impl Known {
+    /// Another server can do other things: what it was found to be able to is asked anew.
+    fn version(&mut self, told: Option<&String>) {
+        if self.version.is_some() && self.version.as_ref() != told {
+            (self.abilities, self.gave_logprobs, self.extras) = (None, false, None);
+        }
+        self.version = told.cloned();
+    }
 }
 
 impl Asker {
@@ -165,6 +178,10 @@ impl Asker {
             }
             (_, options) => options.unwrap_or_default(),
         };
+        let of_ollama = speaks == Speaks::Ollama;
+        if let Some(refused) = fits::refuse(question, &options.runner).filter(|_| of_ollama) {
+            return Err(refused);
+        }
         loop {
             let (extras, proven) = self.known().extras.unwrap_or((Extras::All, false));
             let salt = format!("opsagent-{}-{}", self.began, self.asked.fetch_add(1, Ordering::Relaxed));
@@ -182,6 +199,9 @@ impl Asker {
                     if !proven && matches!(api, Api::OpenaiChat | Api::OpenaiCompletions) =>
                 {
                     self.known().extras = Some((fewer, false));
+                }
+                _ if of_ollama => {
+                    return self.learned(extras, question, fits::told(result, &options.runner));
                 }
                 _ => return self.learned(extras, question, result),
             }
@@ -205,9 +225,7 @@ impl Asker {
         known.waited |= reply.waited_for_a_load();
         if question.logprobs == crate::sample::Logprobs::Model {
             if reply.positions.is_empty() && known.gave_logprobs {
-                return Err(AskError::BadLogprob {
-                    found: "absent, though the server told them before".into(),
-                });
+                return Err(AskError::BadLogprob { found: ABSENT.into() });
             }
             known.gave_logprobs |= !reply.positions.is_empty();
         }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Watch, policy};
 use crate::drift::cause::{self, cause};
 use crate::drift::oncall::Checks;
-use crate::drift::picture::{FaultKind, Picture};
+use crate::drift::picture::{FaultKind, FaultSeen, Picture};
 use crate::drift::recovery::Recovery;
 use crate::drift::seen::{Event, Seen, Wants, What};
 use crate::drift::severity::{Losses, severity};
@@ -24,8 +24,15 @@ pub(super) fn hard(watch: &Watch, picture: &Picture, seen: &mut Seen) -> Vec<Str
     let before = watch.last.as_ref().map(|last| last.faults.as_slice()).unwrap_or_default();
     let mut streams = Vec::new();
     for fault in &picture.faults {
-        if before.iter().any(|before| before.kind == fault.kind) {
-            let set_up = matches!(fault.kind, FaultKind::Count | FaultKind::TooLong | FaultKind::Status);
+        // Broken memory shows at one prompt now and at another then; whatever else is of one prompt.
+        let anywhere = fault.kind == FaultKind::BadLogprob;
+        let same =
+            |before: &FaultSeen| before.kind == fault.kind && (anywhere || before.canary == fault.canary);
+        if before.iter().any(same) {
+            let set_up = matches!(
+                fault.kind,
+                FaultKind::Count | FaultKind::TooLong | FaultKind::Status | FaultKind::ServerError
+            );
             streams.push(if set_up { Stream::Identity } else { Stream::FingerprintFast });
         }
     }

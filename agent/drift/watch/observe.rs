@@ -171,7 +171,9 @@ fn statistics(watch: &mut Watch, sight: &Sight<'_>) -> Vec<Stream> {
         }
     }
     let mut steps = if counts { Steps::of(compared) } else { Steps::default() };
-    let faulty = |fault: &crate::drift::picture::FaultSeen| !fault.long && fault.kind != FaultKind::Status;
+    let faulty = |fault: &crate::drift::picture::FaultSeen| {
+        !fault.long && !matches!(fault.kind, FaultKind::Status | FaultKind::ServerError)
+    };
     if counts && sight.picture.faults.iter().any(faulty) {
         steps.short = Some(true);
     }

@@ -21,7 +21,8 @@ pub(super) fn gather(watch: &mut Watch, sight: &Sight<'_>) {
     if watch.baseline.is_none() {
         return;
     }
-    let moved = sight.exceeds || !watch.changes.is_empty();
+    // An alarm of speed, of checks or of medians holds without a run that exceeds: it can be accepted, too.
+    let moved = sight.exceeds || !watch.changes.is_empty() || !watch.alarms.is_empty();
     let over = watch.counted.clean >= alarm::CLEAN_RUNS && !watch.counted.long_off;
     if over && watch.alarms.is_empty() && watch.changes.is_empty() {
         watch.candidate = None;

@@ -70,7 +70,8 @@ impl<'a> OfCanaries<'a> {
         }
         // While a first baseline is made nothing is compared, unless something is wrong without any comparison.
         if report.verdict != Verdict::Learning || report.severity.is_some() {
-            let holds = report.severity.filter(|_| report.verdict == Verdict::Drifting);
+            // Also while it answers nothing: that ends no alarm.
+            let holds = report.severity.filter(|_| !report.alarms.is_empty());
             for severity in Severity::ALL {
                 self.drift_state.set([target, model, severity.name()], flag(holds == Some(*severity)));
             }

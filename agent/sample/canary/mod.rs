@@ -163,7 +163,8 @@ pub enum AskError {
         /// What it said, shortened.
         text: String,
     },
-    /// A logarithm of a probability that is none: null, not a number, or positive. Memory or weights are corrupt.
+    /// A logarithm of a probability that is none: null, not a number, or positive, so that memory or weights are
+    /// corrupt; or [`ABSENT`].
     #[error("a log probability is {found}")]
     BadLogprob {
         /// What stood there.
@@ -186,6 +187,10 @@ pub enum AskError {
     },
 }
 
+/// What is found where a server that told log probabilities tells none: it is another one now, or something before it
+/// takes them away.
+pub const ABSENT: &str = "absent, though the server told them before";
+
 impl AskError {
     /// Its word for labels and records.
     pub const fn name(&self) -> &'static str {
@@ -203,7 +208,8 @@ impl AskError {
     /// Whether it tells of the model or its set-up, and not only of a server that is away or busy.
     pub const fn is_hard(&self) -> bool {
         match self {
-            Self::Status { status, .. } => *status < 500 && !matches!(*status, 401 | 403 | 408 | 429),
+            // 502 to 504 are gateways' words, and those of servers that load or are full.
+            Self::Status { status, .. } => *status <= 501 && !matches!(*status, 401 | 403 | 408 | 429),
             Self::TooLong { .. } | Self::BadLogprob { .. } | Self::Empty => true,
             Self::Unreachable { .. } | Self::Malformed { .. } | Self::Unsupported { .. } => false,
         }

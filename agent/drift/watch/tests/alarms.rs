@@ -93,6 +93,7 @@ fn an_alarm_of_quality_holds_while_its_check_still_fails_at_times_and_ends_when_
         assert!(holds(&watch, Stream::Quality) && seen.events.is_empty(), "run {run}: {:?}", seen.events);
         assert_eq!(seen.result, Judged::Ok);
     }
+    assert!(watch.clone().accept(model.at).is_ok(), "as the words say it can be");
     // Told although it may have passed the last time.
     let words = watch.report(model.at).words;
     assert!(words[0].contains("arithmetic/js1"), "{words:?}");
@@ -129,6 +130,7 @@ fn a_small_change_that_was_told_hides_no_slow_answers_and_does_not_take_them_ove
     let alarms: Vec<_> = report.alarms.iter().map(|alarm| (alarm.stream, alarm.severity)).collect();
     assert_eq!(alarms, [(Stream::Performance, Severity::Warning)], "the fingerprint is the new one");
     assert_eq!((report.verdict, report.changes.len()), (Verdict::Drifting, 0));
+    assert!(watch.clone().accept(model.at).is_ok(), "as the words say it can be");
     model.token = Some(std::time::Duration::from_millis(20));
     (0..60).for_each(|_| drop(watch.observe(&model.beat(), &suite)));
     assert_eq!(watch.report(model.at).verdict, Verdict::Steady);

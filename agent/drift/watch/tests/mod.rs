@@ -7,6 +7,7 @@ mod alarms;
 mod asked;
 mod finding;
 mod growing;
+mod hard;
 mod kept;
 mod looks;
 mod model;
