@@ -6,6 +6,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::batch::{Applied, Batch, Write};
+use super::beats;
 use super::db::Db;
 use super::error::{Reason, StoreError};
 use super::records::{BaselineRecord, EventRecord, Key, RunRecord, Tag, Total};
@@ -61,6 +62,10 @@ fn one(to: &Transaction<'_>, write: &Write, applied: &mut Applied) -> Result<(),
     match write {
         Write::Run(key, run) => applied.runs.push(insert_run(to, key, run)?),
         Write::Watch { key, at, json, based_on } => insert_watch(to, key, *at, json, *based_on)?,
+        Write::Beat { key, at, json } => {
+            document("beat", json)?;
+            beats::put(to, pair(to, key)?, *at, json)?;
+        }
         Write::Baseline(key, baseline) => insert_baseline(to, key, baseline)?,
         Write::Activate { key, number, at } => activate(to, key, *number, *at)?,
         Write::Event(event) => applied.events.push(insert_event(to, event)?),

@@ -44,27 +44,37 @@ impl Backlog {
         gone
     }
 
-    /// A watch that is replaced before it was written need not be written: the new one takes its place in the chain.
+    /// What is replaced before it was written need not be written: of watches the new one takes its place in the chain.
     fn supersede(&mut self, batch: &mut Batch) {
         for write in &mut batch.writes {
-            let Write::Watch { key, based_on, .. } = write else { continue };
-            for waiting in &mut self.waiting {
-                let before = waiting.batch.writes.len();
-                waiting.batch.writes.retain(|older| match older {
+            match write {
+                Write::Watch { key, based_on, .. } => self.drop_one(|older| match older {
                     Write::Watch { key: of, json, based_on: older, .. }
                         if of == key && *based_on == Some(Tag::of(json)) =>
                     {
                         *based_on = *older;
-                        false
+                        true
                     }
-                    _ => true,
-                });
-                if waiting.batch.writes.len() < before {
-                    let bytes = size(&waiting.batch);
-                    self.bytes = self.bytes + bytes - waiting.bytes;
-                    waiting.bytes = bytes;
-                    break;
+                    _ => false,
+                }),
+                Write::Beat { key, .. } => {
+                    self.drop_one(|older| matches!(older, Write::Beat { key: of, .. } if of == key));
                 }
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes the first one out that is meant: of what is superseded there is one at most.
+    fn drop_one(&mut self, mut is_meant: impl FnMut(&Write) -> bool) {
+        for waiting in &mut self.waiting {
+            let before = waiting.batch.writes.len();
+            waiting.batch.writes.retain(|older| !is_meant(older));
+            if waiting.batch.writes.len() < before {
+                let bytes = size(&waiting.batch);
+                self.bytes = self.bytes + bytes - waiting.bytes;
+                waiting.bytes = bytes;
+                return;
             }
         }
     }
@@ -103,7 +113,7 @@ fn size(batch: &Batch) -> usize {
             // A value takes some times its text.
             1024 + 4 * run.details.to_string().len() + answers
         }
-        Write::Watch { json, .. } => json.len(),
+        Write::Watch { json, .. } | Write::Beat { json, .. } => json.len(),
         Write::Baseline(_, baseline) => baseline.json.len(),
         Write::Event(event) => 512 + event.words.len() + 4 * event.details.to_string().len(),
         Write::Activate { .. } | Write::Total(..) | Write::Hour { .. } => 256,

@@ -15,6 +15,7 @@ pub struct Batch {
 pub(super) enum Write {
     Run(Key, Box<RunRecord>),
     Watch { key: Key, at: Timestamp, json: String, based_on: Option<Tag> },
+    Beat { key: Key, at: Timestamp, json: String },
     Baseline(Key, BaselineRecord),
     Activate { key: Key, number: u32, at: Timestamp },
     Event(Box<EventRecord>),
@@ -48,6 +49,12 @@ impl Batch {
     #[must_use]
     pub fn watch(self, key: &Key, json: String, based_on: Option<Tag>, at: Timestamp) -> Batch {
         self.and(Write::Watch { key: key.clone(), at, json, based_on })
+    }
+
+    /// And what the beat knows of the key. Whoever writes last is right: it tells of what is there now.
+    #[must_use]
+    pub fn beat(self, key: &Key, json: String, at: Timestamp) -> Batch {
+        self.and(Write::Beat { key: key.clone(), at, json })
     }
 
     /// And a baseline. Its number must be the key's next one ([`super::Db::next_baseline`]); else the whole batch is

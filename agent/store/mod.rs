@@ -7,6 +7,7 @@ mod apply;
 mod backlog;
 mod backup;
 mod batch;
+mod beats;
 mod check;
 mod db;
 mod error;
@@ -21,6 +22,7 @@ mod writer;
 
 pub use apply::{MOST_DETAILS, MOST_DOCUMENT};
 pub use batch::{Applied, Batch};
+pub use beats::BeatRecord;
 pub use check::{Report, Table};
 pub use db::Db;
 pub use error::{Reason, StoreError};

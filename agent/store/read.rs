@@ -13,7 +13,7 @@ use super::records::{
 };
 
 /// Milliseconds since 1970 in the store.
-struct Millis(Timestamp);
+pub(super) struct Millis(pub(super) Timestamp);
 
 impl FromSql for Millis {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Millis> {
@@ -173,7 +173,7 @@ impl Db {
         })
     }
 
-    fn rows<T>(
+    pub(super) fn rows<T>(
         &self,
         sql: &str,
         params: impl rusqlite::Params,
@@ -182,7 +182,7 @@ impl Db {
         self.read(|connection| connection.prepare(sql)?.query_map(params, of)?.collect())
     }
 
-    fn row<T>(
+    pub(super) fn row<T>(
         &self,
         sql: &str,
         params: impl rusqlite::Params,

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// What brings a store from one version to the next: the first makes version 1 of an empty file.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// The version that this opsagent writes.
 pub(super) const VERSION: u32 = MIGRATIONS.len() as u32;

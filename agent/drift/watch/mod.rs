@@ -15,6 +15,7 @@ use crate::sample::{Facts, Run};
 use crate::suite::Suite;
 
 mod alarm;
+mod asked;
 mod budgets;
 mod counted;
 mod detectors;

@@ -11,6 +11,7 @@ mod hard;
 mod kept;
 mod looks;
 mod model;
+mod others;
 
 use asked::suite;
 use model::Model;
