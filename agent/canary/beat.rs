@@ -1,30 +1,21 @@
 //! The schedule: asks the models of one target in turn, one run at a time, and tells what came of it.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Mutex, Semaphore};
-use tokio::time::Instant;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
 
-use super::Plan;
 use super::follow::Follow;
-use super::model::{LONG_EVERY, Model, Skipped, Work};
-use super::run::Done;
-use crate::drift::{self, Judged, Seen, What};
-use crate::fleet::{CanaryRun, Fleet, Live};
-use crate::http::Clients;
+use super::model::{Model, random};
+use super::setup::{Beats, Setup};
+use super::{Plan, tell};
 use crate::jobs::Job;
-use crate::procs::Machine;
-use crate::sample::Source;
-use crate::servers::{Kind, Target, kind};
-use crate::store::Store;
-use crate::suite::Own;
-use crate::view::{RunResult, Skip, TargetView};
+use crate::servers::kind;
+use crate::view::TargetView;
 
 /// How often it is looked what is due.
 pub const TICK: Duration = Duration::from_millis(250);
@@ -35,65 +26,18 @@ const FIND_EVERY: Duration = Duration::from_secs(2);
 /// Targets that are asked at once: they may share a card, and speed is measured.
 pub const RUNS_AT_ONCE: usize = 4;
 
-/// A beat comes this part of its length earlier or later, so that several do not fall together for ever.
-const JITTER: f64 = 0.2;
-
 /// How long a server must have listed a model no more before it is forgotten: while it starts it lists none.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
 /// The first beat of a model comes within this, so that a start does not ask all at once.
 const FIRST: Duration = Duration::from_secs(30);
 
-/// What a beat stands on.
-#[derive(Debug, Clone)]
-pub struct Beats {
-    /// The target.
-    pub target: Target,
-    /// What the config says.
-    pub plan: Arc<Plan>,
-    /// The config's own canaries.
-    pub own: Arc<Vec<Own>>,
-    /// Where what is found is told.
-    pub fleet: Fleet,
-    /// The ways to servers.
-    pub clients: Clients,
-    /// This machine.
-    pub machine: Machine,
-    /// What outlives a restart. `None`: nothing does.
-    pub store: Option<Store>,
-    /// Grows each time somebody else wrote to the store, such as a command at a shell.
-    pub writes: Arc<AtomicU64>,
-    /// So many runs at once, over all targets: [`RUNS_AT_ONCE`].
-    pub gate: Arc<Semaphore>,
-}
+/// Models that are taken up again at a start, those that were asked last: as many as a fleet tells of a target, unless
+/// the config says otherwise.
+const MOST_RESTORED: u32 = 200;
 
-/// The same, with the kind that the server was found to be.
-#[derive(Debug, Clone)]
-pub(super) struct Setup {
-    pub(super) beats: Beats,
-    pub(super) kind: &'static Kind,
-}
-
-impl std::ops::Deref for Setup {
-    type Target = Beats;
-
-    fn deref(&self) -> &Beats {
-        &self.beats
-    }
-}
-
-impl Setup {
-    /// What drift is told of a model.
-    pub(super) fn drift_plan(&self, model: &str) -> drift::Plan {
-        let plan = drift::Plan::new(&self.target.name, model, self.plan.every);
-        drift::Plan { alarms_a_year: self.plan.false_alarms_per_year, ..plan }
-    }
-
-    /// Where generations are written down. `None`: the target is gone.
-    pub(super) fn live(&self) -> Option<Arc<Live>> {
-        self.fleet.live(&self.target.name, Source::Canary)
-    }
-}
+/// How long the store may take to tell which they are: then the next look asks again.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// What is known of a target's models from beat to beat; it stays over a reload of the config.
 #[derive(Debug, Clone, Default)]
@@ -108,13 +52,15 @@ pub struct Beat {
     find: Instant,
     /// Of [`Beats::writes`], those whose outcome was read.
     writes: u64,
+    /// What the store has of the target's models was taken up.
+    restored: bool,
 }
 
 impl Beat {
     /// A job on these terms, that goes on where another one left `memory`.
     pub fn new(beats: Beats, memory: Memory) -> Beat {
         let writes = beats.writes.load(Ordering::Relaxed);
-        Beat { beats, memory, setup: None, find: Instant::now(), writes }
+        Beat { beats, memory, setup: None, find: Instant::now(), writes, restored: false }
     }
 
     async fn tick(&mut self) {
@@ -122,6 +68,7 @@ impl Beat {
         let mut models = memory.0.lock().await;
         if Instant::now() >= self.find {
             self.find = Instant::now() + FIND_EVERY;
+            self.restore(&mut models).await;
             self.find_models(&mut models).await;
         }
         self.look_at_store(&mut models).await;
@@ -130,7 +77,6 @@ impl Beat {
         let due = models.values().filter_map(|model| Some((model.next(now)?, model.name.clone()))).min();
         let Some((_, name)) = due else { return };
         let Some(model) = models.get_mut(&name) else { return };
-        let Ok(_permit) = setup.gate.acquire().await else { return };
         one(model, setup).await;
     }
 
@@ -140,11 +86,34 @@ impl Beat {
         if std::mem::replace(&mut self.writes, writes) == writes {
             return;
         }
-        let Beats { target, plan, fleet, .. } = &self.beats;
         for model in models.values_mut() {
             model.keeper.refresh().await;
-            let report = Some(model.keeper.report());
-            fleet.expect_canary(&target.name, &model.name, plan.every.as_secs_f64(), report);
+            tell::known(model, &self.beats);
+        }
+    }
+
+    /// Takes up the models that were asked before the agent started: what holds of them is told also while their server
+    /// is down, or has none of them in memory.
+    async fn restore(&mut self, models: &mut BTreeMap<String, Model>) {
+        let Beats { target, plan, store: Some(store), .. } = &self.beats else { return };
+        if self.restored {
+            return;
+        }
+        let name = target.name.clone();
+        let stored = timeout(PATIENCE, store.read(move |db| db.watched(&name, MOST_RESTORED))).await;
+        let Ok(Ok(stored)) = stored else {
+            tracing::warn!(target = target.name, "the store does not tell which models were asked before");
+            return;
+        };
+        self.restored = true;
+        for name in stored {
+            if plan.wants_model(&name) && !models.contains_key(&name) {
+                let due = Instant::now() + FIRST.min(plan.every).mul_f64(random());
+                let model = Model::new(&name, &self.beats, due).await;
+                tell::known(&model, &self.beats);
+                tell::next(&model, &self.beats);
+                models.insert(name, model);
+            }
         }
     }
 
@@ -156,17 +125,11 @@ impl Beat {
         if self.setup.as_ref().is_none_or(|setup| setup.kind != found) {
             let setup = Setup { beats: self.beats.clone(), kind: found };
             for model in models.values_mut() {
-                model.replan(&setup);
-                fleet.expect_canary(
-                    &target.name,
-                    &model.name,
-                    plan.every.as_secs_f64(),
-                    Some(model.keeper.report()),
-                );
+                model.replan(&setup).await;
+                tell::known(model, &self.beats);
             }
             self.setup = Some(setup);
         }
-        let Some(setup) = &self.setup else { return };
         let now = Instant::now();
         for model in models.values_mut() {
             let is_listed = view.models.iter().any(|listed| listed.name == model.name);
@@ -189,9 +152,9 @@ impl Beat {
         let new: Vec<String> = names.filter(|name| is_new(name)).cloned().collect();
         for model in &new {
             let due = Instant::now() + FIRST.min(plan.every).mul_f64(random());
-            let new = Model::new(model, setup, due).await;
-            fleet.expect_canary(&target.name, model, plan.every.as_secs_f64(), Some(new.keeper.report()));
-            tell_next(&new, setup);
+            let new = Model::new(model, &self.beats, due).await;
+            tell::known(&new, &self.beats);
+            tell::next(&new, &self.beats);
             models.insert(model.clone(), new);
         }
     }
@@ -216,108 +179,18 @@ fn is_asked(view: &TargetView, plan: &Plan, name: &str) -> bool {
 
 /// Does what is due of a model, and says when the next is.
 async fn one(model: &mut Model, setup: &Setup) {
-    let now = Instant::now();
-    let work = model.take_work(now);
-    let came = model.work(&work, setup).await;
-    let target = setup.target.name.as_str();
-    match came {
+    let work = model.take_work(Instant::now());
+    match model.work(&work, setup).await {
         Ok((done, seen)) => {
             let due = Instant::now();
             let follows = Follow::of(&seen.wants);
             if !follows.is_empty() {
                 model.follow = follows.into_iter().map(|(after, follow)| (due + after, follow)).collect();
             }
-            record(model, setup, &done, seen);
+            tell::record(model, setup, &done, seen);
         }
-        Err(Skipped(reason, words)) => {
-            tracing::debug!(
-                target,
-                model = model.name,
-                reason = reason.name(),
-                "a canary was not asked: {words}"
-            );
-            // What beside the beat asks nothing is no beat that was skipped.
-            if matches!(work, Work::Beat) || reason == Skip::ReloadCaused {
-                setup.fleet.record_canary_skip(target, &model.name, reason, &words);
-            }
-        }
+        Err(why) => tell::skipped(model, setup, &work, &why),
     }
     model.plan_next(&work, setup);
-    tell_next(model, setup);
-}
-
-fn record(model: &Model, setup: &Setup, done: &Done, seen: Seen) {
-    let (mut alarms, mut changes) = (Vec::new(), Vec::new());
-    for event in seen.events {
-        let (target, model) = (setup.target.name.as_str(), model.name.as_str());
-        match event.what {
-            What::Raised(alarm) => {
-                alarms.push((alarm.stream, alarm.severity));
-                tracing::warn!(target, model, severity = alarm.severity.name(), "{}", event.text);
-            }
-            What::Changed(change) => {
-                changes.push(change.fact);
-                tracing::info!(target, model, fact = change.fact.name(), "{}", event.text);
-            }
-            _ => tracing::info!(target, model, "{}", event.text),
-        }
-    }
-    let result = match seen.result {
-        Judged::Ok => RunResult::Ok,
-        Judged::Exceed => RunResult::Exceed,
-        Judged::Error => RunResult::Error,
-    };
-    let run = CanaryRun {
-        at: Some(done.run.at),
-        result: Some(result),
-        distance: seen.distance,
-        tokens: (done.spent.prompt, done.spent.completion),
-        time_to_first_token_seconds: done.speed.time_to_first_token_seconds,
-        tokens_per_second: done.speed.tokens_per_second,
-        alarms,
-        changes,
-        report: model.keeper.report(),
-    };
-    setup.fleet.record_canary(&setup.target.name, &model.name, run);
-}
-
-fn tell_next(model: &Model, setup: &Setup) {
-    let after = model.due.saturating_duration_since(Instant::now());
-    let after = SignedDuration::try_from(after).unwrap_or_default();
-    let at = Timestamp::now().checked_add(after).ok();
-    setup.fleet.record_canary_next(&setup.target.name, &model.name, at);
-}
-
-impl Model {
-    /// Since when something of it is due.
-    fn next(&self, now: Instant) -> Option<Instant> {
-        let follow = self.follow.iter().map(|(due, _)| *due);
-        follow.chain([self.due, self.long_due]).filter(|due| *due <= now).min()
-    }
-
-    /// What is due, the beat first: what is beside it may wait.
-    fn take_work(&mut self, now: Instant) -> Work {
-        if self.due <= now {
-            return Work::Beat;
-        }
-        if let Some(nth) = self.follow.iter().position(|(due, _)| *due <= now) {
-            return Work::Follow(self.follow.remove(nth).1);
-        }
-        Work::Long
-    }
-
-    fn plan_next(&mut self, work: &Work, setup: &Setup) {
-        let vary = |every: Duration| every.mul_f64(1.0 + JITTER * (2.0 * random() - 1.0));
-        let now = Instant::now();
-        match work {
-            Work::Beat => self.due = now + vary(setup.plan.every),
-            Work::Long => self.long_due = now + vary(LONG_EVERY.max(setup.plan.every)),
-            Work::Follow(_) => {}
-        }
-    }
-}
-
-/// A number that nobody can foresee, 0..1.
-fn random() -> f64 {
-    RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64
+    tell::next(model, setup);
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
+use super::remembered::Remembered;
 use super::{Done, records};
 use crate::drift::{self, Report, Seen, Watch};
 use crate::store::{Batch, Key, Reason, Store, StoreError, Tag};
@@ -13,6 +14,10 @@ use crate::suite::Suite;
 /// How long a disk may take: then the run goes on in memory. A store that is well answers in milliseconds, and a
 /// command at a shell holds it for a second or two.
 const PATIENCE: Duration = Duration::from_secs(8);
+
+/// What came of runs without a store, for the one that opens later: a baseline grows four times, and a person may
+/// accept some. Beyond that the oldest are lost.
+const MOST_UNSTORED: usize = 64;
 
 /// The watch of one model.
 #[derive(Debug)]
@@ -25,6 +30,10 @@ pub(super) struct Keeper {
     stored: Option<Tag>,
     /// What was last handed over: it may still wait to be written.
     handed: Option<Tag>,
+    /// What was last known or written of asking it.
+    beat: Option<String>,
+    /// Baselines and events of runs that no store heard of.
+    unstored: Vec<(Timestamp, Seen)>,
     /// What is stored is another opsagent's, or damaged: it is left as it is.
     foreign: bool,
     keeps_answers: bool,
@@ -40,6 +49,8 @@ impl Keeper {
             store,
             stored: None,
             handed: None,
+            beat: None,
+            unstored: Vec::new(),
             foreign: false,
             keeps_answers,
         };
@@ -52,28 +63,24 @@ impl Keeper {
         self.watch.report(Timestamp::now())
     }
 
-    /// Another beat, or another number of false alarms that is put up with.
-    pub(super) fn replan(&mut self, plan: drift::Plan, keeps_answers: bool) {
+    /// Another beat, or another number of false alarms that is put up with; and the store, if one is open by now. What
+    /// it has of the model counts; where it has nothing, what was learned without it is stored with the next run.
+    pub(super) async fn replan(&mut self, plan: drift::Plan, store: Option<&Store>, keeps_answers: bool) {
         self.watch.replan(plan.clone());
         (self.plan, self.keeps_answers) = (plan, keeps_answers);
+        if let (None, Some(store)) = (&self.store, store) {
+            self.store = Some(store.clone());
+            self.refresh().await;
+        }
     }
 
     /// Takes what somebody else stored meanwhile, such as a person at a shell who accepted a baseline.
     pub(super) async fn refresh(&mut self) {
-        let Some(store) = self.store.as_ref().filter(|_| !self.foreign) else { return };
         let key = self.key.clone();
-        let record = match timeout(PATIENCE, store.read(move |db| db.watch(&key))).await {
-            Ok(Ok(record)) => record,
-            Err(_) => {
-                tracing::warn!(key = ?self.key, "the store gives no answer: does its disk hang? A model's canaries go on in memory");
-                return;
-            }
-            Ok(Err(error)) => {
-                tracing::warn!(key = ?self.key, %error, "what is stored of a model's canaries cannot be read; it goes on in memory");
-                return;
-            }
-        };
-        let Some(record) = record else { return };
+        if self.foreign {
+            return;
+        }
+        let Some(Some(record)) = self.ask(move |db| db.watch(&key)).await else { return };
         if Some(record.tag) == self.handed || Some(record.tag) == self.stored {
             return;
         }
@@ -81,12 +88,34 @@ impl Keeper {
             Ok(mut watch) => {
                 watch.replan(self.plan.clone());
                 self.watch = watch;
+                self.unstored.clear();
                 (self.stored, self.handed) = (Some(record.tag), Some(record.tag));
             }
             Err(error) => {
                 tracing::warn!(key = ?self.key, %error, "what is stored of a model's canaries cannot be used, and is left as it is");
                 self.foreign = true;
             }
+        }
+    }
+
+    /// What somebody else, such as a command at a shell, wrote last of asking the model. `None`: nobody did.
+    pub(super) async fn recall(&mut self) -> Option<Remembered> {
+        let key = self.key.clone();
+        let record = self.ask(move |db| db.beat(&key)).await??;
+        if self.beat.as_ref() == Some(&record.json) {
+            return None;
+        }
+        let known = Remembered::of_json(&record.json);
+        self.beat = Some(record.json);
+        known
+    }
+
+    /// Keeps what is known of asking the model. It is on its way to the disk when this ends, and nobody waits for it.
+    pub(super) fn remember(&mut self, known: &Remembered) {
+        let json = known.to_json();
+        if let Some(store) = self.store.as_ref().filter(|_| self.beat.as_ref() != Some(&json)) {
+            drop(store.write(Batch::new().beat(&self.key, json.clone(), Timestamp::now())));
+            self.beat = Some(json);
         }
     }
 
@@ -122,29 +151,64 @@ impl Keeper {
         }
     }
 
+    /// Asks the store. `None`: there is none, or it gives no answer.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&crate::store::Db) -> Result<T, StoreError> + Send + 'static,
+    ) -> Option<T> {
+        match timeout(PATIENCE, self.store.as_ref()?.read(question)).await {
+            Ok(Ok(answer)) => Some(answer),
+            Err(_) => {
+                tracing::warn!(key = ?self.key, "the store gives no answer: does its disk hang? A model's canaries go on in memory");
+                None
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(key = ?self.key, %error, "what is stored of a model's canaries cannot be read; it goes on in memory");
+                None
+            }
+        }
+    }
+
     /// Hands it over. What waits for a disk that is full counts as written.
     async fn write(&mut self, done: &Done, suite: &Suite, seen: &Seen) -> Option<StoreError> {
-        let store = self.store.as_ref()?;
         let at = done.run.at;
+        let Some(store) = &self.store else {
+            self.leave_unstored(at, seen);
+            return None;
+        };
         let json = self.watch.to_json();
         let tag = Tag::of(&json);
         let verdict = self.report().verdict;
         let record = records::run(done, suite, seen, verdict, self.keeps_answers);
-        let batch = Batch::new().run(&self.key, record).watch(&self.key, json, self.handed, at);
+        let earlier = self
+            .unstored
+            .iter()
+            .fold(Batch::new(), |batch, (at, seen)| records::seen(batch, &self.key, seen, *at));
+        let batch = earlier.run(&self.key, record).watch(&self.key, json, self.handed, at);
         let batch = records::seen(batch, &self.key, seen, at);
         let before = self.handed.replace(tag);
-        match timeout(PATIENCE, store.write(batch)).await {
-            Ok(Ok(_)) => {
-                self.stored = Some(tag);
-                None
-            }
-            Ok(Err(error)) if error.is_kept() => None,
+        let written = timeout(PATIENCE, store.write(batch)).await;
+        match written {
+            Ok(Ok(_)) => self.stored = Some(tag),
             // It is on its way. Should it be refused after all, the next one is, too, and looks anew.
-            Err(_) => None,
+            Err(_) => {}
+            Ok(Err(error)) if error.is_kept() => {}
             Ok(Err(error)) => {
                 self.handed = before;
-                Some(error)
+                return Some(error);
             }
         }
+        self.unstored.clear();
+        None
+    }
+
+    fn leave_unstored(&mut self, at: Timestamp, seen: &Seen) {
+        if seen.made.is_none() && seen.events.is_empty() {
+            return;
+        }
+        if self.unstored.len() >= MOST_UNSTORED {
+            self.unstored.remove(0);
+        }
+        self.unstored.push((at, seen.clone()));
     }
 }

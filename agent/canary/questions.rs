@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use super::asker::Abilities;
 use crate::sample::{Logprobs, Part, Prompt, Question, Sampling};
-use crate::suite::{Canary, FINGERPRINT_TOKENS, PROBE_TOKENS, Suite};
-
-/// The name under which the sampler's settings are asked for: no canary has it.
-pub const SAMPLER: &str = "s";
+use crate::suite::{Canary, FINGERPRINT_TOKENS, PROBE_TOKENS, SAMPLER, Suite};
 
 /// The seed of everything that is asked by a server's own defaults: the same each time, so that answers can be
 /// compared.
@@ -117,7 +114,7 @@ mod tests {
         let suite = Suite::builtin();
         let questions = asking(true, true, true).fingerprint(&suite);
         assert_eq!(questions.len(), 11);
-        assert_eq!(names(&questions)[8..], ["p0", "p1", "s"]);
+        assert_eq!(names(&questions)[8..], ["p0", "p1", SAMPLER]);
         assert!(questions.iter().map(|question| question.max_tokens).sum::<u32>() <= 40);
         assert!(questions[..10].iter().all(|question| question.logprobs == Logprobs::Model));
         assert_eq!(names(&asking(true, true, true).long(&suite)), ["lc1", "lc2", "lc3", "p2", "p3"]);

@@ -1,4 +1,4 @@
-//! Whether a canary made its server load the model anew. Pure.
+//! Whether a canary made its server load the model anew, and what to configure then. Pure.
 
 use jiff::Timestamp;
 
@@ -10,24 +10,24 @@ const LOADS_BY_ITSELF: [&str; 2] = ["ollama", "lm_studio"];
 
 /// What is known after a run.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Run<'a> {
+pub struct Seen<'a> {
     /// The kind of the server.
-    pub(super) kind: &'a str,
+    pub kind: &'a str,
     /// When the first question was asked.
-    pub(super) at: Timestamp,
+    pub at: Timestamp,
     /// One of our own answers waited for a load.
-    pub(super) waited: bool,
+    pub waited: bool,
     /// The model was in memory before, and the server told this of it.
-    pub(super) before: &'a Mark,
+    pub before: &'a Mark,
     /// What the server told afterwards. `None`: it could not be looked at.
-    pub(super) after: Option<&'a Mark>,
+    pub after: Option<&'a Mark>,
     /// Somebody else used the server meanwhile.
-    pub(super) others: bool,
+    pub others: bool,
 }
 
 /// Whose load it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Load {
+enum Load {
     /// None, or somebody else's.
     NotOurs,
     /// It may be that of a user who asked meanwhile. A second one in a row is ours.
@@ -36,8 +36,35 @@ pub(super) enum Load {
     Ours,
 }
 
+/// What is noticed of one model, run by run.
+#[derive(Debug, Default)]
+pub struct Loads {
+    /// In the last run it was loaded anew, by us or by a user who asked meanwhile.
+    doubted: bool,
+}
+
+impl Loads {
+    /// Whether a run of a model that was in memory before it made the server load it anew.
+    pub fn are_ours(&mut self, run: Seen<'_>) -> bool {
+        let load = judge(run);
+        let doubted = std::mem::replace(&mut self.doubted, load == Load::Doubtful);
+        load == Load::Ours || load == Load::Doubtful && doubted
+    }
+}
+
+/// What to say of a model that a canary made its server load. `sent`: the options it was sent, as a person would write
+/// them.
+pub fn words(model: &str, sent: &str) -> String {
+    format!(
+        "a canary made the server load {model} anew, so it is not asked until its options in [canaries] are others: it \
+         was sent {}; write those that its users send into options of [canaries], as {model:?} = \"num_ctx=8192 \
+         num_batch=512\"",
+        if sent.is_empty() { "no options" } else { sent },
+    )
+}
+
 /// Judges a run of a model that was in memory before it.
-pub(super) fn judge(run: Run<'_>) -> Load {
+fn judge(run: Seen<'_>) -> Load {
     let Some(after) = run.after.filter(|_| run.waited && LOADS_BY_ITSELF.contains(&run.kind)) else {
         return Load::NotOurs;
     };
@@ -58,7 +85,7 @@ pub(super) fn judge(run: Run<'_>) -> Load {
 mod tests {
     use super::*;
 
-    type Change = fn(&mut Run<'_>);
+    type Change = fn(&mut Seen<'_>);
 
     fn mark(process: &str, digest: &str) -> Mark {
         Mark { process: Some(process.into()), digest: Some(digest.into()), ..Mark::default() }
@@ -68,7 +95,7 @@ mod tests {
     fn only_a_load_that_our_own_answer_waited_for_in_a_server_that_loads_by_itself_is_ours() {
         let (before, after) = (mark("7:1", "a"), mark("8:2", "a"));
         let (at, others) = (Timestamp::UNIX_EPOCH, false);
-        let base = Run { kind: "ollama", at, waited: true, before: &before, after: Some(&after), others };
+        let base = Seen { kind: "ollama", at, waited: true, before: &before, after: Some(&after), others };
         assert_eq!(judge(base), Load::Ours);
         let cases: [(Change, Load); 5] = [
             (|run| run.kind = "llama_cpp", Load::NotOurs),
@@ -85,10 +112,26 @@ mod tests {
     }
 
     #[test]
+    fn a_load_that_may_be_a_users_is_ours_when_it_comes_twice_in_a_row() {
+        let (before, after) = (mark("7:1", "a"), mark("8:2", "a"));
+        let at = Timestamp::UNIX_EPOCH;
+        let others =
+            Seen { kind: "ollama", at, waited: true, before: &before, after: Some(&after), others: true };
+        let none = Seen { waited: false, ..others };
+        let mut loads = Loads::default();
+        let told = [others, none, others, others].map(|run| loads.are_ours(run));
+        assert_eq!(told, [false, false, false, true]);
+        assert!(
+            words("m", "").contains("was sent no options")
+                && words("m", "num_ctx=1").contains("sent num_ctx=1")
+        );
+    }
+
+    #[test]
     fn another_model_under_the_name_a_first_load_and_the_same_process_are_not_ours() {
         let (before, at) = (mark("7:1", "a"), Timestamp::UNIX_EPOCH);
         let judged = |before: &Mark, after: &Mark| {
-            judge(Run { kind: "ollama", at, waited: true, before, after: Some(after), others: false })
+            judge(Seen { kind: "ollama", at, waited: true, before, after: Some(after), others: false })
         };
         assert_eq!(judged(&before, &mark("8:2", "b")), Load::NotOurs);
         assert_eq!(judged(&before, &mark("7:1", "a")), Load::NotOurs);

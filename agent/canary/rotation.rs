@@ -1,5 +1,7 @@
 //! Which graded canaries a beat asks: two at a time, in turn, so that each is asked some times a day. Pure.
 
+use serde::{Deserialize, Serialize};
+
 use super::Asking;
 use crate::sample::{Question, Sampling};
 use crate::suite::{Canary, Suite};
@@ -12,7 +14,8 @@ const AT_A_BEAT: usize = 2;
 const SAMPLED_PASSES: u32 = 5;
 
 /// Where the turn is.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rotation {
     next: usize,
     pass: u32,

@@ -319,3 +319,53 @@ fn model_of(_: &Fake) -> String {
     let models = crate::support::fixture::recorded("llama_cpp/b11434/models.http").json();
     models["data"][0]["id"].as_str().unwrap().to_owned()
 }
+
+/// A fake whose first answer to a question is another one.
+async fn first(other: Answer) -> Fake {
+    let whole = Answer::recorded("llama_cpp/b11434/ask-completion.http");
+    let asked = std::sync::atomic::AtomicU64::new(0);
+    let by = move |_: &crate::support::fake::Request| match asked
+        .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    {
+        0 => other.clone(),
+        _ => whole.clone(),
+    };
+    Fake::llama_cpp().await.with("/completion", Answer::by(by))
+}
+
+fn posts(fake: &Fake) -> usize {
+    fake.requests().iter().filter(|request| request.method == "POST").count()
+}
+
+#[tokio::test]
+async fn a_question_whose_connection_breaks_before_a_byte_came_is_asked_once_more() {
+    for broken in [Answer::Reset, Answer::Raw(Vec::new())] {
+        let fake = first(broken).await;
+        assert_eq!(reply(asker_of(&fake).ask(&raw("The", 4)).await).positions.len(), 4);
+        assert_eq!(posts(&fake), 2);
+    }
+    let fake = Fake::llama_cpp().await.with("/completion", Answer::Reset);
+    let told = error(asker_of(&fake).ask(&raw("The", 4)).await);
+    assert_eq!(told.to_string(), "the connection broke before a byte of an answer came, twice");
+    assert_eq!((told.name(), posts(&fake)), ("reset", 2));
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_in_its_midst_is_an_error_and_not_asked_again() {
+    let whole = crate::support::fixture::recorded("llama_cpp/b11434/ask-completion.http");
+    let fake = first(Answer::Half(whole)).await;
+    let told = error(asker_of(&fake).ask(&raw("The", 4)).await);
+    assert!(told.to_string().starts_with("the connection broke in the midst of an answer, after "), "{told}");
+    assert_eq!((told.name(), posts(&fake)), ("reset", 1));
+}
+
+#[tokio::test]
+async fn of_a_server_that_hangs_the_last_questions_are_not_asked() {
+    let fake = Fake::llama_cpp().await.with("/completion", Answer::Silence);
+    let mut question = raw("The", 4);
+    question.timeout = Duration::from_millis(100);
+    let answers = opsagent::canary::ask_all(&asker_of(&fake), &vec![question; 40], 2, |_, _| {}).await;
+    assert_eq!(answers.len(), 40);
+    assert!(answers.iter().all(|answer| matches!(answer.result, Err(AskError::Unreachable { .. }))));
+    assert!(posts(&fake) <= 4, "{}", posts(&fake));
+}

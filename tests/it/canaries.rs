@@ -179,3 +179,135 @@ async fn a_reload_changes_the_plan_and_keeps_what_is_known_and_ends_it_when_nobo
     agent.until("none is asked", |view| canary(view).is_none()).await;
     assert!(!agent.page().await.contains("opsagent_canary_"), "the series end");
 }
+
+#[tokio::test]
+async fn what_holds_of_a_model_is_told_after_a_restart_also_while_its_server_is_down() {
+    let (stub, folder) = (Stub::start(), tempfile::tempdir().unwrap());
+    let mut config = asking(&stub, folder.path(), allowed());
+    config.targets[0].kind = None;
+    let agent = Agent::start(config.clone()).await;
+    let view = agent.until("three runs", |view| runs(view, "ok") >= 3).await;
+    let learned = canary(&view).unwrap().report.learning.unwrap().runs;
+    assert_eq!(agent.stop().await, 0);
+    let key = Key::new("stub", "stub");
+    let known = || {
+        let db = Db::open_existing(&folder.path().join("opsagent.db")).unwrap();
+        opsagent::canary::remembered::Remembered::of_json(&db.beat(&key).unwrap().unwrap().json).unwrap()
+    };
+    let before = known();
+    assert!(before.runs >= 3 && before.left.is_some() && before.ended.is_some(), "{before:?}");
+    let address = stub.address;
+    drop(stub);
+
+    let agent = Agent::start(config.clone()).await;
+    let view = agent.until("what was known", |view| canary(view).is_some()).await;
+    assert!(canary(&view).unwrap().report.learning.unwrap().runs >= learned);
+    let samples = agent.samples().await;
+    let labels = [("target", "stub"), ("model", "stub"), ("result", "ok")];
+    assert_eq!(value(&samples, "opsagent_canary_runs_total", &labels), Some(0.0), "the series are there");
+    assert_eq!(agent.stop().await, 0);
+    let after = known();
+    assert_eq!(
+        (after.runs, &after.rotation),
+        (before.runs, &before.rotation),
+        "nothing was asked of {address}"
+    );
+
+    let stub = Stub::start();
+    let url = format!("http://{}/", stub.address).parse().unwrap();
+    config.targets[0].url = url;
+    let agent = Agent::start(config).await;
+    agent.until("a run", |view| runs(view, "ok") >= 1).await;
+    assert_eq!(agent.stop().await, 0);
+    let after = known();
+    assert!(after.runs > before.runs && after.rotation != before.rotation, "the turn goes on: {after:?}");
+}
+
+#[tokio::test]
+async fn a_store_that_opens_only_at_a_reload_takes_in_what_was_learned_without_it() {
+    let (stub, folder) = (Stub::start(), tempfile::tempdir().unwrap());
+    let (file, store) = (folder.path().join("opsagent.toml"), folder.path().join("o.db"));
+    let text = format!(
+        "listen = \"127.0.0.1:0\"\nevery = \"1s\"\n[canaries]\nevery = \"1s\"\nmay_load = \"stub\"\n[store]\n\
+         path = \"o.db\"\n[[target]]\nname = \"stub\"\nkind = \"openai\"\nurl = \"http://{}\"\n",
+        stub.address
+    );
+    std::fs::write(&file, text).unwrap();
+    std::fs::write(&store, "this is no store of anybody's").unwrap();
+    let options = Options { config_file: Some(file.clone()), ..Options::default() };
+    let agent = Agent::with(Config::load(Some(&file)).unwrap(), options).await;
+    let view = agent.until("two runs", |view| runs(view, "ok") >= 2).await;
+    let learned = canary(&view).unwrap().report.learning.unwrap().runs;
+    std::fs::remove_file(&store).unwrap();
+    let reply = reqwest::Client::new().post(agent.base.join("/-/reload").unwrap()).send().await.unwrap();
+    assert_eq!(reply.status().as_u16(), 200);
+    let more = runs(&agent.view().await, "ok") + 1;
+    agent.until("one more", |view| runs(view, "ok") > more).await;
+    let view = agent.view().await;
+    assert!(canary(&view).unwrap().report.learning.unwrap().runs > learned, "nothing is forgotten");
+    assert_eq!(agent.stop().await, 0);
+    let (key, db) = (Key::new("stub", "stub"), Db::open_existing(&store).unwrap());
+    assert!(!db.runs(&Wanted::of(&key)).unwrap().is_empty());
+    let watch = opsagent::drift::Watch::of_json(&db.watch(&key).unwrap().unwrap().json).unwrap();
+    let stored = watch.report(jiff::Timestamp::now()).learning.unwrap().runs;
+    assert!(stored > learned, "{stored} after {learned}");
+}
+
+#[tokio::test]
+async fn who_waits_for_a_busy_server_keeps_nobody_from_asking_another() {
+    use opsagent::canary::{Beat, Beats, Memory};
+    use opsagent::jobs::Job as _;
+
+    let stub = Stub::start();
+    let fleet = opsagent::fleet::Fleet::new(crate::support::eye::agent(), 10);
+    let (clients, machine) = (opsagent::http::Clients::new(), opsagent::procs::Machine::here());
+    let target = target("stub", "openai", format!("http://{}/", stub.address).parse().unwrap());
+    fleet.add(&target, false);
+    let server = target.connect(&clients, machine.clone()).unwrap();
+    let mut poll = opsagent::poll::PollServer::new("stub", server, Duration::from_secs(5), fleet.clone());
+    poll.once().await;
+    let polls = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            poll.once().await;
+        }
+    });
+    let live = fleet.live("stub", opsagent::sample::Source::Tap).unwrap();
+    let user = live.begin();
+    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(1));
+    let every = Duration::from_secs(2);
+    let plan = Plan { enabled: true, every, budget: Budget::of(every), ..allowed() };
+    let beats = Beats {
+        target,
+        plan: plan.into(),
+        own: Vec::new().into(),
+        fleet: fleet.clone(),
+        clients,
+        machine,
+        store: None,
+        writes: std::sync::Arc::default(),
+        gate: gate.clone(),
+    };
+    let mut beat = Beat::new(beats, Memory::default());
+    let asks = tokio::spawn(async move {
+        loop {
+            beat.run().await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let skipped = || canary(&fleet.view()).is_some_and(|canary| canary.skipped.as_deref() == Some("busy"));
+    let until = tokio::time::Instant::now() + Duration::from_secs(10);
+    while !skipped() && tokio::time::Instant::now() < until {
+        assert_eq!(gate.available_permits(), 1, "it only waits");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(skipped(), "it gave way");
+    drop(user);
+    let until = tokio::time::Instant::now() + Duration::from_secs(10);
+    while runs(&fleet.view(), "ok") == 0 && tokio::time::Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(runs(&fleet.view(), "ok") > 0, "and asks once it may");
+    asks.abort();
+    polls.abort();
+}

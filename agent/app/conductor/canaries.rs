@@ -41,6 +41,8 @@ struct Asked {
     target: Target,
     plan: Plan,
     own: Vec<Own>,
+    /// It began with a store: one that opens later is for those, too, that are asked already.
+    stored: bool,
     memory: Memory,
     _job: JobHandle,
 }
@@ -128,16 +130,15 @@ impl Conductor {
             self.fleet.forget_canaries(&name);
         }
         let own = &self.config.own_canaries;
+        let stored = self.canaries.store.is_some();
         for name in wanted {
             let (target, _) = &self.running[name];
             let before = self.canaries.asked.remove(name);
-            let same = |asked: &Asked| asked.target == *target && asked.plan == *plan && asked.own == *own;
-            if let Some(asked) = before.as_ref().filter(|asked| !same(asked)) {
-                tracing::info!(
-                    target = name,
-                    "canaries are asked by another plan, from {:?}",
-                    asked.plan.every
-                );
+            let same = |asked: &Asked| {
+                asked.target == *target && asked.plan == *plan && asked.own == *own && asked.stored == stored
+            };
+            if before.as_ref().is_some_and(|asked| !same(asked)) {
+                tracing::info!(target = name, "canaries are asked by another plan, or have a store by now");
             }
             let asked = match before {
                 Some(asked) if same(&asked) => asked,
@@ -168,6 +169,6 @@ impl Conductor {
         };
         let job = Beat::new(beats, memory.clone());
         let job = self.jobs.every(format!("ask the models of {}", target.name), TICK, TICK, job);
-        Asked { target: target.clone(), plan, own, memory, _job: job }
+        Asked { target: target.clone(), plan, own, stored: store.is_some(), memory, _job: job }
     }
 }

@@ -21,6 +21,7 @@ pub use options::Options;
 pub use presence::{Presence, Stay};
 pub use skills::Abilities;
 
+use crate::canary::Plan;
 use crate::canary::left::Mark;
 use crate::http::{Clients, HttpError};
 use crate::procs::Machine;
@@ -51,6 +52,14 @@ pub struct Terms {
     pub options: Map<String, Value>,
     /// The model may be loaded for it.
     pub may_load: bool,
+}
+
+impl Terms {
+    /// What this plan says of a model.
+    pub fn of(plan: &Plan, model: &str) -> Terms {
+        let options = plan.options.get(model).cloned().unwrap_or_default();
+        Terms { options, may_load: plan.may_load(model) }
+    }
 }
 
 struct Poller(Box<dyn Server>);

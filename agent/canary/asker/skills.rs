@@ -72,11 +72,22 @@ impl Asker {
         Ok(abilities)
     }
 
-    /// What the server could be asked for when it answered: for a model that answers nothing any more.
+    /// The same of a model that may answer nothing any more: that is for a run to tell. `baseline`: whether it told
+    /// texts alone when its baseline was made; `None`: it has none.
     ///
     /// # Errors
-    /// It cannot be asked what it is.
-    pub(in crate::canary) async fn abilities_before(&self, logprobs: bool) -> Result<Abilities, AskError> {
+    /// It cannot be asked. What is refused from the start is no model that can be.
+    pub async fn abilities_or(&self, baseline: Option<bool>) -> Result<Abilities, AskError> {
+        match (self.abilities().await, baseline) {
+            (Err(error), Some(text_mode)) if error.is_hard() => self.abilities_before(!text_mode).await,
+            // An empty answer is one.
+            (Err(AskError::Empty), None) => self.abilities_before(true).await,
+            (abilities, _) => abilities,
+        }
+    }
+
+    /// What the server could be asked for when it answered.
+    async fn abilities_before(&self, logprobs: bool) -> Result<Abilities, AskError> {
         let speaks = self.speaks().await?;
         let raw = matches!(speaks, Speaks::LlamaCpp | Speaks::Ollama);
         Ok(Abilities { logprobs, raw, sampler: speaks == Speaks::LlamaCpp })
