@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Write};
 
 use anstream::AutoStream;
 use anyhow::Context as _;
+use serde::Serialize;
 
 /// Columns where there is no terminal to ask: what every screen and mail has.
 const DEFAULT_WIDTH: usize = 80;
@@ -40,6 +41,12 @@ impl Out {
         let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
         drop(stdout);
         self.settle(written)
+    }
+
+    /// Writes a value as JSON that a person can read, with a line's end.
+    pub(super) fn json(&mut self, value: &impl Serialize) -> anyhow::Result<()> {
+        let text = serde_json::to_string_pretty(value).context("cannot write it as JSON")?;
+        self.raw(format!("{text}\n").as_bytes())
     }
 
     /// Whether the reader has left, so that there is nobody to go on for.

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::which;
-use crate::canary::{Asking, Order, SEED};
-use crate::cli::canary::asking::{self, Ready, one};
-use crate::cli::canary::{Picked, Progress, Which, now, pick};
-use crate::cli::failure::{Failure, Outcome};
+use crate::canary::{Asking, SEED};
+use crate::cli::canary::ready::{Ready, Wanted};
+use crate::cli::canary::{Picked, Progress, Which, asking, now, pick};
+use crate::cli::failure::{Failure, Outcome, UNKNOWN};
 use crate::cli::kept::Kept;
 use crate::cli::out::Out;
 use crate::cli::{screen, source, text, words};
+use crate::drift::Seen;
 use crate::http::Clients;
 use crate::procs::Machine;
 use crate::sample::{Purpose, Question, Run, Sampling};
@@ -45,6 +46,9 @@ pub(super) struct Args {
     /// Runs; with fewer, a change takes longer to be found (opsagent explain drift)
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(LEAST..=2000))]
     runs: u32,
+    /// Gives up what was learned of the model by other canaries; a running agent must ask these, too
+    #[arg(long)]
+    anew: bool,
     #[command(flatten)]
     which: Which,
 }
@@ -72,20 +76,20 @@ async fn capture(args: &Args, out: &mut Out) -> Outcome {
     let picked = pick(&asked, &clients, &machine).await?;
     let suite = asking::suite(&picked);
     let key = Key::new(&picked.target.name, &picked.model);
-    // Before minutes are spent on it.
-    drop(Kept::make(key.clone(), &picked.config)?);
-    let ready = asking::ready(&asked, &picked, &clients, &machine).await?;
     let name = which::name(&key);
+    // Before minutes are spent on it.
+    let mut kept = fitting(args, &picked, &key, &suite)?;
+    let mut ready = Ready::new(&asked, &picked, Purpose::Capture, &mut kept, &clients, &machine).await?;
     screen::note(&format!(
         "captures {name}: {} of some {} tokens each; Ctrl-C ends it and keeps nothing",
         words::count(args.runs as usize, "run"),
         ready.asking.fingerprint(&suite).iter().map(|question| question.max_tokens).sum::<u32>()
     ));
-    let runs = ask(args, &picked, &ready, &suite).await?;
+    let runs = ask(args, &name, &mut ready, &mut kept, &suite).await?;
     // Somebody may write meanwhile: what is captured is put upon what is stored then.
     let mut tries = 4;
     let seen = loop {
-        let mut kept = Kept::make(key.clone(), &picked.config)?;
+        let mut kept = fitting(args, &picked, &key, &suite)?;
         let seen = kept.watch.capture(&runs, &suite, now());
         let seen =
             seen.map_err(|refused| Failure::say(1, format!("cannot make a baseline of {name}: {refused}")))?;
@@ -95,42 +99,71 @@ async fn capture(args: &Args, out: &mut Out) -> Outcome {
             Err(error) => return Err(which::failed(error)),
         }
     };
-    if let Some(made) = &seen.made {
-        for line in super::show::said(
-            "captured",
-            &format!("{name}: baseline {} of {} runs", made.number, made.runs),
-            Out::screen().width,
-        ) {
-            out.text(&format!("{line}\n"))?;
+    told(&name, &seen, out)
+}
+
+/// What is stored of the model, if it was learned by these canaries, or may be given up for them.
+fn fitting(args: &Args, picked: &Picked, key: &Key, suite: &Suite) -> Result<Kept, Failure> {
+    let kept = Kept::make(key.clone(), &picked.config)?;
+    match kept.fits(suite) {
+        Err(why) if !args.anew => {
+            Err(Failure::say(1, format!("cannot make a baseline of {}: {why}", which::name(key))))
         }
-        for weak in &made.weak {
-            for line in super::show::said("weak", weak, Out::screen().width) {
-                out.text(&format!("{line}\n"))?;
-            }
+        _ => Ok(kept),
+    }
+}
+
+/// What was made, and what is weak about it.
+fn told(name: &str, seen: &Seen, out: &mut Out) -> Outcome {
+    let Some(made) = &seen.made else { return Ok(0) };
+    let captured = format!("{name}: baseline {} of {} runs", made.number, made.runs);
+    let weak = made.weak.iter().map(|weak| ("weak", weak.as_str()));
+    for (head, sentence) in std::iter::once(("captured", captured.as_str())).chain(weak) {
+        for line in super::show::said(head, sentence, Out::screen().width) {
+            out.text(&format!("{line}\n"))?;
         }
     }
     Ok(0)
 }
 
-async fn ask(args: &Args, picked: &Picked, ready: &Ready, suite: &Suite) -> Result<Vec<Run>, Failure> {
+async fn ask(
+    args: &Args,
+    name: &str,
+    ready: &mut Ready<'_>,
+    kept: &mut Kept,
+    suite: &Suite,
+) -> Result<Vec<Run>, Failure> {
     let plan: Vec<(Vec<Question>, u8)> =
         (0..args.runs).map(|nth| questions(nth, args.runs, &ready.asking, suite)).collect();
     let mut progress = Progress::of(plan.iter().map(|(questions, _)| questions.len()).sum());
-    let hash = suite.hash();
-    let mut runs = Vec::with_capacity(plan.len());
+    let mut runs: Vec<Run> = Vec::with_capacity(plan.len());
     for (questions, at_once) in plan {
-        let order = Order {
-            target: picked.target.name.clone(),
-            purpose: Purpose::Capture,
-            suite: hash.clone(),
-            facts: ready.facts.clone(),
-            questions,
-            at_once,
-            warm_up: false,
-        };
-        runs.push(one(ready, order, suite, &mut progress).await?.run);
+        let wanted = Wanted { purpose: Purpose::Capture, questions, at_once };
+        let run = ready.round(wanted, suite, kept, &mut progress).await?.run;
+        if let Some(why) = spoiled(runs.first(), &run) {
+            drop(progress);
+            let (nth, all) = (runs.len() + 1, args.runs);
+            return Err(Failure::say(
+                UNKNOWN,
+                format!("cannot capture {name}: in run {nth} of {all} {why}; nothing was kept"),
+            ));
+        }
+        runs.push(run);
     }
     Ok(runs)
+}
+
+/// Why a run cannot be part of a baseline with the first one, if it cannot: no more is asked then.
+fn spoiled(first: Option<&Run>, run: &Run) -> Option<String> {
+    let last = run.answers.iter().filter_map(|answer| answer.result.as_ref().err()).next_back();
+    if let Some(error) = last.filter(|_| run.answers.iter().all(|answer| answer.result.is_err())) {
+        return Some(format!("no question was answered: {}", text::clean(&error.to_string())));
+    }
+    // A baseline of two models is that of none.
+    let (fact, was) =
+        first?.facts.of.iter().find(|(fact, was)| run.facts.of.get(fact).is_some_and(|is| is != *was))?;
+    let is = &run.facts.of[fact];
+    Some(text::clean(&format!("the model is another than it was: {} {was} -> {is}", fact.name())))
 }
 
 /// What run `nth` asks, and how many questions at once. Each second run is under load: two or four at once, with the

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::show::{print, said};
+use super::show::said;
 use super::which::{self, Stored};
 use super::{Named, Pick};
 use crate::cli::failure::Outcome;
@@ -43,10 +43,8 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Outcome {
     let differences = differences(&from, &to);
     if args.json {
         let all: Vec<_> = differences.iter().map(|(what, how)| json!({ "what": what, "how": how })).collect();
-        return print(
-            &json!({ "schema_version": 1, "from": from.number, "to": to.number, "differences": all }),
-            out,
-        );
+        out.json(&json!({ "schema_version": 1, "from": from.number, "to": to.number, "differences": all }))?;
+        return Ok(0);
     }
     let width = Out::screen().width;
     let head = format!("{}, baseline {} -> {}", which::name(&key), from.number, to.number);

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -98,7 +97,8 @@ pub(super) fn list(args: &ListArgs, out: &mut Out) -> Outcome {
         }
     }
     if args.json {
-        return print(&json!({ "schema_version": 1, "baselines": all }), out);
+        out.json(&json!({ "schema_version": 1, "baselines": all }))?;
+        return Ok(0);
     }
     let width = Out::screen().width;
     let mut lines = Vec::new();
@@ -124,8 +124,8 @@ pub(super) fn show(args: &Args, out: &mut Out) -> Outcome {
     let key = which::key(&stored.keys()?, &args.which.named.name)?;
     let baseline = super::baseline(&stored, &key, args.which.number, Pick::Active)?;
     if args.json {
-        let value = serde_json::to_value(&baseline).context("cannot write the baseline as JSON")?;
-        return print(&value, out);
+        out.json(&baseline)?;
+        return Ok(0);
     }
     let width = Out::screen().width;
     let mut lines = vec![format!(
@@ -224,11 +224,4 @@ fn facts(baseline: &Baseline, now: Timestamp) -> Vec<(String, String)> {
         say("weak", weak.clone());
     }
     all
-}
-
-/// Prints a value as JSON.
-pub(super) fn print(value: &serde_json::Value, out: &mut Out) -> Outcome {
-    let text = serde_json::to_string_pretty(value).context("cannot write it as JSON")?;
-    out.raw(format!("{text}\n").as_bytes())?;
-    Ok(0)
 }

@@ -84,6 +84,13 @@ pub(super) fn categories(graded: &[Graded<'_>]) -> Vec<(&'static str, Proportion
     sums.into_iter().map(|(category, passed, asked)| (category, Proportion::new(passed, asked))).collect()
 }
 
+/// Whole answers that passed their checks, and all, of canaries that have checks.
+pub(super) fn passed(graded: &[Graded<'_>]) -> Proportion {
+    let checked = |one: &&Graded<'_>| !matches!(&one.last, Ok((_, outcomes)) if outcomes.is_empty());
+    let sum = graded.iter().filter(checked).fold((0, 0), |sum, one| (sum.0 + one.passed, sum.1 + one.asked));
+    Proportion::new(sum.0, sum.1)
+}
+
 /// Whether a canary of the config's own fails: those have somebody's word that a good model passes.
 pub(super) fn own_fails(graded: &[Graded<'_>]) -> bool {
     graded.iter().any(|one| one.category == OWN && one.why().is_some())

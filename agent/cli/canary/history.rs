@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -72,9 +71,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Outcome {
     let (runs, events) =
         (stored.db.runs(&wanted).map_err(which::failed)?, stored.db.events(&wanted).map_err(which::failed)?);
     if args.json {
-        let whole =
-            serde_json::to_string_pretty(&json!({ "schema_version": 1, "runs": runs, "events": events }));
-        out.raw(format!("{}\n", whole.context("cannot write them as JSON")?).as_bytes())?;
+        out.json(&json!({ "schema_version": 1, "runs": runs, "events": events }))?;
         return Ok(0);
     }
     let width = Out::screen().width;

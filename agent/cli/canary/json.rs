@@ -4,7 +4,8 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::answers::{Graded, categories};
-use super::{Outcome, Standing};
+use super::outcome::{Outcome, Standing};
+use crate::cli::kept::Compared;
 use crate::sample::{Answer, Part};
 
 /// Grows when a field changes its meaning or goes.
@@ -28,7 +29,7 @@ pub(super) fn json(
         Standing::None { why } => {
             json!({ "compared": 0, "exceeding": 0, "sure": false, "why_not": why, "report": null })
         }
-        Standing::Compared { report, compared, exceeding, sure } => {
+        Standing::Compared(Compared { report, runs: compared, exceeding, sure }) => {
             json!({ "compared": compared, "exceeding": exceeding, "sure": sure, "why_not": null, "report": report })
         }
     };
@@ -48,7 +49,9 @@ pub(super) fn json(
         "prompt_tokens": outcome.spent.0,
         "completion_tokens": outcome.spent.1,
         "baseline": standing,
-        "fault": outcome.fault,
+        "unanswered": outcome.silence.unanswered,
+        "empty": outcome.silence.empty,
+        "fault": outcome.silence.fault,
         "saved": outcome.saved.is_some(),
     });
     let mut text = serde_json::to_vec_pretty(&whole).context("cannot write what was found as JSON")?;

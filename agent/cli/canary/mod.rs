@@ -5,19 +5,22 @@ use super::failure::{Failure, Outcome as Exit, UNKNOWN};
 use super::kept::Kept;
 use super::out::Out;
 use super::{source, text};
-use crate::drift::{Report, Severity, Verdict};
 use crate::http::Clients;
 use crate::procs::Machine;
-use crate::sample::{Answer, AskError};
 use crate::store::Key;
 use crate::suite::Suite;
+use outcome::{Outcome, Standing};
+use silence::Silence;
 
 mod answers;
 pub(super) mod asking;
 mod history;
 mod json;
+mod outcome;
 mod pick;
 mod progress;
+pub(super) mod ready;
+mod silence;
 mod summary;
 
 pub(super) use pick::{Picked, Which, now, pick};
@@ -40,9 +43,10 @@ are shown to you and stored nowhere (but by store_answers in the config).
 
 Exit codes:
   0   it answers as it did; without a baseline: it answers
-  1   something moved and it is not sure, the numbers alone drifted, or canaries of the config fail
-  2   it drifted, or gives no answer that can be judged
-  3   it could not be asked, or wrong usage
+  1   something moved and it is not sure, the numbers alone drifted, canaries of the config fail, or a part of the
+      questions got no answer
+  2   it drifted, or fails: most answers are empty or broken; without a baseline: not one of them is right
+  3   it could not be asked, or most questions got no answer; or wrong usage
   130 interrupted by Ctrl-C: the server stops generating";
 
 /// Asks a model known prompts now, and tells whether it still answers as it did
@@ -78,44 +82,6 @@ enum Verb {
     History(history::Args),
 }
 
-/// How the model stands to its baseline.
-#[derive(Debug)]
-enum Standing {
-    /// Nothing to compare with, and why, with what would do.
-    None { why: String },
-    /// Compared, as far as there is a baseline.
-    Compared {
-        report: Box<Report>,
-        /// Runs of this command that were compared, and those beyond the baseline.
-        compared: u64,
-        exceeding: u64,
-        /// The looks of this command alone are too many beyond the baseline for chance.
-        sure: bool,
-    },
-}
-
-/// What the command found.
-#[derive(Debug)]
-struct Outcome<'a> {
-    target: &'a str,
-    model: &'a str,
-    kind: &'static str,
-    version: Option<&'a str>,
-    url: String,
-    suite: String,
-    standing: Standing,
-    speed: crate::canary::Speed,
-    /// Tokens spent: prompt, completion.
-    spent: (u64, u64),
-    busy: bool,
-    own_fails: bool,
-    /// A fault that tells of the model or its set-up.
-    fault: Option<String>,
-    /// That it was kept, in words.
-    saved: Option<String>,
-    code: u8,
-}
-
 /// Asks, or tells what was asked before.
 pub(super) fn run(args: &Args, out: &mut Out) -> Exit {
     match &args.verb {
@@ -134,6 +100,18 @@ async fn ask(args: &Args, out: &mut Out) -> Exit {
     let mut kept = Kept::open(key, &picked.config, &whole, args.save)?;
     let done = asking::ask(args, &picked, &asked, &whole, &mut kept, &clients, &machine).await?;
     let answers = || done.all.iter().flat_map(|done| &done.run.answers);
+    let silence = Silence::of(answers(), &whole);
+    if let Some(why) = silence.is_whole() {
+        return Err(Failure::say(
+            UNKNOWN,
+            format!(
+                "cannot ask {} of {}: {}",
+                text::clean(&picked.model),
+                picked.target.name,
+                text::clean(why)
+            ),
+        ));
+    }
     let graded = answers::graded(answers(), &asked);
     let mut outcome = Outcome {
         target: &picked.target.name,
@@ -143,29 +121,22 @@ async fn ask(args: &Args, out: &mut Out) -> Exit {
         url: picked.target.shown_url(),
         suite: whole.hash(),
         standing: match kept.standing(!args.only.is_empty()) {
-            Ok((report, compared, exceeding, sure)) => {
-                Standing::Compared { report: Box::new(report), compared, exceeding, sure }
-            }
+            Ok(compared) => Standing::Compared(compared),
             Err(why) => Standing::None { why },
         },
         speed: done.speed(),
         spent: done.spent(),
         busy: done.busy,
         own_fails: answers::own_fails(&graded),
-        fault: fault(answers()),
+        passed: answers::passed(&graded),
+        silence,
         saved: None,
         code: 0,
     };
-    if let Some(why) = nothing(answers()) {
-        return Err(Failure::say(
-            UNKNOWN,
-            format!("cannot ask {} of {}: {why}", text::clean(outcome.model), outcome.target),
-        ));
-    }
     if args.save {
         outcome.saved = Some(kept.save(&whole)?);
     }
-    outcome.code = code(&outcome);
+    outcome.code = outcome.code();
     if args.json {
         out.raw(&json::json(&outcome, &graded, done.last_answers(), args.show.is_some())?)?;
         return Ok(outcome.code);
@@ -195,40 +166,4 @@ fn part(args: &Args, whole: &Suite) -> Result<Suite, Failure> {
     }
     let names: Vec<&str> = args.only.iter().map(String::as_str).collect();
     whole.only(&names).map_err(|why| Failure::say(UNKNOWN, format!("cannot ask: {}", text::clean(&why))))
-}
-
-/// The exit code that says the same as the verdict.
-fn code(outcome: &Outcome<'_>) -> u8 {
-    let by_itself = u8::from(outcome.own_fails);
-    let by_drift = match &outcome.standing {
-        Standing::None { .. } => 0,
-        Standing::Compared { sure: true, .. } => 2,
-        Standing::Compared { report, exceeding, .. } => match (report.verdict, report.severity) {
-            (Verdict::Suspect, _) | (Verdict::Drifting, Some(Severity::Info)) => 1,
-            (Verdict::Failing | Verdict::Drifting, _) => 2,
-            (Verdict::Learning | Verdict::Steady, _) => u8::from(*exceeding > 0),
-        },
-    };
-    let by_fault = if outcome.fault.is_some() { 2 } else { 0 };
-    by_itself.max(by_drift).max(by_fault)
-}
-
-/// Why nothing at all was answered, if so and it tells nothing of the model.
-fn nothing<'a>(answers: impl Iterator<Item = &'a Answer>) -> Option<String> {
-    let mut last = None;
-    for answer in answers {
-        match &answer.result {
-            Ok(_) => return None,
-            Err(error) if error.is_hard() && !matches!(error, AskError::Status { .. }) => return None,
-            Err(error) => last = Some(error.to_string()),
-        }
-    }
-    Some(text::clean(&last.unwrap_or_else(|| "there was nothing to ask".into())))
-}
-
-/// The first fault that tells of the model or its set-up: a number that is none, an empty answer.
-fn fault<'a>(answers: impl Iterator<Item = &'a Answer>) -> Option<String> {
-    let mut faults = answers.filter_map(|answer| Some((&answer.canary, answer.result.as_ref().err()?)));
-    let (canary, error) = faults.find(|(_, error)| matches!(error, AskError::BadLogprob { .. }))?;
-    Some(format!("{canary}: {error}"))
 }

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 
 use super::answers::{self, Graded};
-use super::{Outcome, Standing};
+use super::outcome::{Outcome, Standing};
 use crate::cli::grid::{Cell, Column, Grid};
+use crate::cli::kept::Compared;
 use crate::cli::{style, text};
-use crate::drift::{Report, Verdict};
+use crate::drift::{CategoryResult, Report, Verdict};
 use crate::view::canary_words::{self, nats};
 use crate::view::traffic_words::{number, seconds};
 
@@ -32,7 +33,7 @@ pub(super) fn lines(
     say("speed", style::PLAIN, &speed(outcome));
     match &outcome.standing {
         Standing::None { why } => say("baseline", style::PLAIN, why),
-        Standing::Compared { report, exceeding, compared, .. } => {
+        Standing::Compared(Compared { report, exceeding, runs: compared, .. }) => {
             if let Some(baseline) = &report.baseline {
                 say("baseline", style::PLAIN, &baseline.said(now));
             }
@@ -48,7 +49,7 @@ pub(super) fn lines(
     for (looks, sentence) in verdict(outcome, now) {
         say("verdict", looks, &sentence);
     }
-    if let Standing::Compared { report, .. } = &outcome.standing {
+    if let Standing::Compared(Compared { report, .. }) = &outcome.standing {
         if report.is_moved() {
             for sentence in report.words.iter().take(SHOWN_WORDS) {
                 say("", style::PLAIN, sentence);
@@ -89,7 +90,7 @@ fn categories(outcome: &Outcome<'_>, graded: &[Graded<'_>], width: usize) -> Vec
         Column::fixed("BASELINE").goes(2),
     ]);
     let report = match &outcome.standing {
-        Standing::Compared { report, .. } => Some(report),
+        Standing::Compared(Compared { report, .. }) => Some(report),
         Standing::None { .. } => None,
     };
     let all = answers::categories(graded);
@@ -97,8 +98,10 @@ fn categories(outcome: &Outcome<'_>, graded: &[Graded<'_>], width: usize) -> Vec
     for (category, passed) in &all {
         let known =
             report.and_then(|report| report.categories.iter().find(|known| known.category == *category));
-        let baseline = known.and_then(|known| known.baseline).and_then(|baseline| baseline.ratio());
-        let worse = known.and_then(|known| known.baseline).is_some_and(|baseline| passed.high < baseline.low);
+        let baseline = known.and_then(|known| known.baseline);
+        // Against what was passed before, the answers of this command alone.
+        let now = CategoryResult { category: (*category).to_owned(), passed: *passed, baseline };
+        let (baseline, worse) = (baseline.and_then(|baseline| baseline.ratio()), now.is_worse());
         let looks = if worse { style::WARNING } else { style::PLAIN };
         let asked = passed.all > 0;
         grid.push(vec![
@@ -156,7 +159,7 @@ fn verdict(outcome: &Outcome<'_>, now: Timestamp) -> Vec<(anstyle::Style, String
     };
     let mut all = Vec::new();
     match &outcome.standing {
-        Standing::Compared { report, exceeding, sure: true, .. } if report.alarms.is_empty() => {
+        Standing::Compared(Compared { report, exceeding, sure: true, .. }) if report.alarms.is_empty() => {
             let cause = report.cause.map(|cause| format!(", most likely {}", canary_words::cause(cause)));
             let cause = cause.unwrap_or_default();
             all.push((
@@ -164,7 +167,7 @@ fn verdict(outcome: &Outcome<'_>, now: Timestamp) -> Vec<(anstyle::Style, String
                 format!("drifted: all {exceeding} looks are beyond the baseline, which is no chance{cause}"),
             ));
         }
-        Standing::Compared { report, exceeding, .. } => {
+        Standing::Compared(Compared { report, exceeding, .. }) => {
             let because = report.because().filter(|_| !report.is_explained());
             let because = because.map(|because| format!(": {because}")).unwrap_or_default();
             let words = match report.verdict {
@@ -180,13 +183,18 @@ fn verdict(outcome: &Outcome<'_>, now: Timestamp) -> Vec<(anstyle::Style, String
                 "answers; nothing to compare with, so whether it moved is not known".to_owned(),
             ));
         }
+        Standing::None { .. } if outcome.nothing_is_right() => {
+            let words =
+                format!("answers, and none of {} answers is right: see each above", outcome.passed.all);
+            all.push((style::CRITICAL, words));
+        }
         Standing::None { .. } => {}
     }
     if outcome.own_fails {
         all.push((style::WARNING, "canaries of the config fail".to_owned()));
     }
-    if let Some(fault) = &outcome.fault {
-        all.push((style::CRITICAL, format!("does not answer as a model does: {fault}")));
+    for (bad, words) in outcome.silence.words() {
+        all.push((if bad { style::CRITICAL } else { style::WARNING }, words));
     }
     all
 }

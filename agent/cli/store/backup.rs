@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use serde::Serialize;
 
 use super::{Which, failure};
@@ -58,8 +57,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Outcome {
     let copied = Db::open_existing(&from).and_then(|db| db.backup(&args.to, args.force));
     let bytes = copied.map_err(|error| failure("copy the store", error))?;
     if args.json {
-        let json = serde_json::to_string_pretty(&Answer { from: &from, to: &args.to, bytes });
-        out.raw(format!("{}\n", json.context("cannot write what was done as JSON")?).as_bytes())?;
+        out.json(&Answer { from: &from, to: &args.to, bytes })?;
     } else {
         let said = format!("{} copied to {} ({})", from.display(), args.to.display(), words::bytes(bytes));
         out.text(&format!("{}\n", text::clean(&said)))?;

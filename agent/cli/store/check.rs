@@ -1,6 +1,5 @@
 //! `opsagent store check`: whether the store is whole, and what lies in it.
 
-use anyhow::Context as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -49,8 +48,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Outcome {
     let report = Db::check(&args.which.path()?).map_err(|error| failure("check the store", error))?;
     let whole = report.faults.is_empty();
     if args.json {
-        let json = serde_json::to_string_pretty(&Answer { whole, report: &report });
-        out.raw(format!("{}\n", json.context("cannot write what was found as JSON")?).as_bytes())?;
+        out.json(&Answer { whole, report: &report })?;
     } else {
         out.text(&told(&report, Timestamp::now(), Out::screen().width))?;
     }

@@ -78,8 +78,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Outcome {
     let deleted = deleted.map_err(|error| failure("prune the store", error))?;
     let answer = Answer { dry_run: args.dry_run, deleted, freed_bytes };
     if args.json {
-        let json = serde_json::to_string_pretty(&answer);
-        out.raw(format!("{}\n", json.context("cannot write what was done as JSON")?).as_bytes())?;
+        out.json(&answer)?;
     } else {
         out.text(&format!("{}\n", told(&answer)))?;
     }

@@ -199,3 +199,90 @@ fn ctrl_c_ends_it_and_the_server_stops_generating() {
     eventually(Duration::from_secs(5), || oracle.left() > 0);
     assert!(!shell.store().exists());
 }
+
+#[test]
+fn a_shell_with_other_canaries_destroys_nothing_that_was_learned() {
+    let (shell, oracle) = (Shell::new(), Oracle::start(&["stub"]));
+    let (url, name) = (oracle.url(), named(&oracle));
+    let target = name.split('/').next().unwrap();
+    let config = shell.state.path().join("own.toml");
+    let own = format!(
+        "[[target]]\nname = \"{target}\"\nkind = \"openai\"\nurl = \"{url}\"\n\n[canaries]\nenabled = false\n\n\
+         [[canary]]\nname = \"geo\"\nprompt = \"The capital of France?\"\nchecks = [{{ contains = \"Paris\" }}]\n"
+    );
+    std::fs::write(&config, own).unwrap();
+    let config = config.to_str().unwrap();
+    let save = |more: &[&str]| {
+        let args = [&["canary", "--url", &url, "--quick", "--save"], more].concat();
+        shell.run(&args)
+    };
+    assert_eq!(save(&[]).0, 0);
+    let asked = oracle.asked();
+    let (code, _, err) = save(&["--config", config]);
+    assert!(code == 3 && err.contains("was learned by other canaries") && err.contains("geo"), "{err}");
+    assert!(err.contains("--config") && err.contains("--anew"), "{err}");
+    assert_eq!(oracle.asked(), asked, "nothing is spent on it");
+    let (_, out, _) = save(&[]);
+    assert!(out.contains("2 of 20 runs"), "what was learned stands: {out}");
+
+    let capture = |more: &[&str]| {
+        let args = [&["baseline", "capture", "--url", &url, "--runs", "20"], more].concat();
+        shell.run(&args)
+    };
+    assert_eq!(capture(&[]).0, 0);
+    let (code, _, err) = capture(&["--config", config]);
+    assert!(code == 1 && err.contains("was learned by other canaries"), "{err}");
+    let (_, out, _) = shell.run(&["canary", "--url", &url, "--quick"]);
+    assert!(out.contains("answers as it did"), "{out}");
+    let (code, out, err) = capture(&["--config", config, "--anew"]);
+    assert!(code == 0 && out.contains("baseline 2 of 20 runs"), "a person may give it up: {out}{err}");
+    let (code, _, err) = capture(&[]);
+    assert!(code == 1 && err.contains("it was asked geo too"), "{err}");
+}
+
+#[test]
+fn the_exit_code_tells_a_server_that_gives_no_answer_from_a_model_that_gives_none() {
+    let (shell, oracle) = (Shell::new(), Oracle::start(&["stub"]));
+    let url = oracle.url();
+    let run = |more: &[&str]| shell.run(&[&["canary", "--url", &url], more].concat());
+    oracle.refuse_each(1);
+    let (code, _, err) = run(&[]);
+    assert!(code == 3 && err.contains("cannot ask") && err.contains("500"), "{err}");
+    oracle.refuse_each(5);
+    let (code, out, _) = run(&[]);
+    assert!(code == 1 && out.contains("questions got no answer, the last one: HTTP 500: boom"), "{out}");
+    oracle.fall_silent();
+    for more in [&[][..], &["--quick"]] {
+        let (code, out, err) = run(more);
+        assert!(code == 2 && out.contains("answers are none"), "{code} {out}{err}");
+    }
+    let told: Value = serde_json::from_str(&run(&["--quick", "--json"]).1).unwrap();
+    let all = told["answers"].as_array().unwrap().len();
+    assert_eq!(
+        (&told["exit_code"], &told["unanswered"], &told["empty"]),
+        (&2.into(), &0.into(), &all.into())
+    );
+    let (code, _, err) = shell.run(&["baseline", "capture", "--url", &url, "--runs", "20"]);
+    assert!(code == 3 && err.contains("empty"), "nothing is learned of it: {err}");
+}
+
+#[test]
+fn a_capture_of_a_model_that_is_replaced_or_goes_meanwhile_keeps_nothing() {
+    let (shell, oracle) = (Shell::new(), Oracle::start(&["stub"]));
+    let url = oracle.url();
+    oracle.slow_down(Duration::from_millis(20));
+    let mut child = shell
+        .command(&["baseline", "capture", "--url", &url, "--runs", "300"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    eventually(Duration::from_secs(20), || oracle.asked() > 60);
+    oracle.refuse_each(1);
+    assert_eq!(wait(&mut child, Duration::from_secs(20)), 3);
+    let mut err = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut err).unwrap();
+    assert!(err.contains("of 300 no question was answered: HTTP 500: boom; nothing was kept"), "{err}");
+    let (_, out, _) = shell.run(&["baseline", "list"]);
+    assert!(!out.contains("yes"), "{out}");
+}

@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+/// Answers have no token; any other number that is not 0: each such question is refused.
+const SILENT: u64 = u64::MAX;
+
 /// The server; its threads live as long as the test program.
 #[derive(Clone)]
 pub struct Oracle {
@@ -24,6 +27,8 @@ struct State {
     pause: AtomicU64,
     /// 1: log probabilities are null.
     corrupt: AtomicU64,
+    /// What becomes of answers.
+    fails: AtomicU64,
     /// Questions so far, and streams whose client left before their end.
     asked: AtomicU64,
     left: AtomicU64,
@@ -60,6 +65,16 @@ impl Oracle {
 
     pub fn corrupt(&self) {
         self.state.corrupt.store(1, Ordering::Relaxed);
+    }
+
+    /// Each `nth` question from now on is refused with status 500.
+    pub fn refuse_each(&self, nth: u64) {
+        self.state.fails.store(nth, Ordering::Relaxed);
+    }
+
+    /// No answer has a token from now on.
+    pub fn fall_silent(&self) {
+        self.state.fails.store(SILENT, Ordering::Relaxed);
     }
 
     pub fn asked(&self) -> u64 {
@@ -105,7 +120,12 @@ fn serve(stream: TcpStream, state: &State) -> std::io::Result<()> {
                 whole(&mut writer, 200, &json!({ "object": "list", "data": data }))?;
             }
             (true, "/v1/chat/completions" | "/v1/completions") => {
-                state.asked.fetch_add(1, Ordering::Relaxed);
+                let asked = state.asked.fetch_add(1, Ordering::Relaxed) + 1;
+                let fails = state.fails.load(Ordering::Relaxed);
+                if fails != SILENT && fails != 0 && asked.is_multiple_of(fails) {
+                    whole(&mut writer, 500, &json!({ "error": { "message": "boom", "code": 500 } }))?;
+                    continue;
+                }
                 let body: Value = serde_json::from_slice(&body).unwrap_or_default();
                 answer(&mut writer, &body, path.ends_with("chat/completions"), state)?;
             }
@@ -117,6 +137,7 @@ fn serve(stream: TcpStream, state: &State) -> std::io::Result<()> {
 fn answer(writer: &mut TcpStream, body: &Value, chat: bool, state: &State) -> std::io::Result<()> {
     let prompt = if chat { body["messages"].to_string() } else { body["prompt"].to_string() };
     let most = body["max_tokens"].as_u64().or(body["max_completion_tokens"].as_u64()).unwrap_or(16).min(12);
+    let most = if state.fails.load(Ordering::Relaxed) == SILENT { 0 } else { most };
     let weights = state.weights.load(Ordering::Relaxed);
     let words: Vec<String> = (0..most).map(|nth| word(&prompt, weights, nth, 0)).collect();
     let usage = json!({ "prompt_tokens": prompt.len() / 4, "completion_tokens": most, "total_tokens": most });

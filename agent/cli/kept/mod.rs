@@ -7,13 +7,18 @@ use jiff::Timestamp;
 use super::baseline::which::failed;
 use super::canary::now;
 use super::failure::{Failure, UNKNOWN};
-use super::words;
+use super::{text, words};
 use crate::canary::Done;
 use crate::canary::records;
 use crate::config::Config;
-use crate::drift::{self, Judged, Report, Seen, Stream, Watch};
+use crate::drift::{self, Judged, Seen, Watch};
 use crate::store::{self, Batch, Db, Key, Reason, StoreError, Tag};
 use crate::suite::Suite;
+
+mod standing;
+mod turn;
+
+pub(super) use standing::Compared;
 
 /// Another process may write in between; so often it is tried anew.
 const TRIES: usize = 4;
@@ -23,6 +28,7 @@ const TRIES: usize = 4;
 pub(super) struct Kept {
     pub(super) key: Key,
     pub(super) watch: Watch,
+    config: Config,
     plan: drift::Plan,
     db: Option<Db>,
     tag: Option<Tag>,
@@ -61,13 +67,11 @@ impl Kept {
             }
             kept.why = Some(why);
         }
-        let other = kept.watch.baseline().is_some_and(|baseline| baseline.suite != suite.hash());
-        if other {
-            let why = "the baseline is of other canaries than these: --config names the file of the agent's";
+        if let Err(why) = kept.fits(suite) {
             if save {
                 return Err(Failure::say(UNKNOWN, format!("cannot keep the run: {why}")));
             }
-            kept.why = Some(why.to_owned());
+            kept.why = Some(why);
         }
         Ok(kept)
     }
@@ -103,6 +107,7 @@ impl Kept {
         };
         Kept {
             watch: Watch::new(plan.clone()),
+            config: config.clone(),
             plan,
             db: None,
             tag: None,
@@ -129,6 +134,21 @@ impl Kept {
         Ok(())
     }
 
+    /// Whether what is stored was learned by these canaries. A run of others would make the agent's watch begin anew,
+    /// alarms and all: what an agent learned over weeks is not a shell's to destroy by the wrong config.
+    ///
+    /// # Errors
+    /// It was not: how they differ, and what to do.
+    pub(super) fn fits(&self, suite: &Suite) -> Result<(), String> {
+        let Some(differs) = self.watch.learned_by_others(suite) else { return Ok(()) };
+        let name = self.name();
+        Err(format!(
+            "what is stored of {name} was learned by other canaries than these ({}): --config names the agent's file; \
+             to give up what was learned: opsagent baseline capture --anew {name}",
+            text::clean(&differs)
+        ))
+    }
+
     /// Shows the watch a run. `None`: it cannot be compared, and is not kept.
     pub(super) fn observe(&mut self, done: &Done, suite: &Suite) -> Option<Seen> {
         if self.why.is_some() {
@@ -144,43 +164,6 @@ impl Kept {
         Some(seen)
     }
 
-    /// Whether something moved and it is not sure yet.
-    pub(super) fn is_open(&self) -> bool {
-        self.watch.baseline().is_some() && self.watch.report(now()).alarms.is_empty() && !self.is_sure()
-    }
-
-    /// Whether the looks of this command alone make it sure: every one was beyond the baseline, and so many that a
-    /// model which did not change gives them no likelier than the alarm of a stream. Each look is beyond it with a
-    /// probability of at most the baseline's bound, whatever came before: k of k with at most its kth power. That is
-    /// the assumption of the evidence, too; but a look by hand is one test, and no watch over a year, so it needs
-    /// no time between the looks. Only where the numbers never vary by themselves.
-    pub(super) fn is_sure(&self) -> bool {
-        let report = self.watch.report(now());
-        let Some(baseline) = report.baseline.filter(|baseline| baseline.deterministic) else { return false };
-        let stream = report.streams.iter().find(|state| state.stream == Stream::FingerprintFast);
-        let all = self.compared > 0 && self.exceeding == self.compared;
-        let surprise = self.exceeding as f64 * -baseline.exceedance_bound.ln();
-        all && stream.is_some_and(|state| surprise >= state.threshold)
-    }
-
-    /// How the model stands to its baseline, or why that is not known.
-    pub(super) fn standing(&self, partly: bool) -> Result<(Report, u64, u64, bool), String> {
-        if partly {
-            return Err("a part of the canaries is not compared: leave --only out, or take --quick".into());
-        }
-        if let Some(why) = &self.why {
-            return Err(why.clone());
-        }
-        let report = self.watch.report(now());
-        if report.baseline.is_none() {
-            let taken = report
-                .learning
-                .map_or(String::new(), |learning| format!(" ({} of {} runs)", learning.runs, learning.next));
-            return Err(format!("there is none yet{taken}: nothing to compare with; {}", self.how()));
-        }
-        Ok((report, self.compared, self.exceeding, self.is_sure()))
-    }
-
     /// Keeps all runs and the watch, all or nothing; tells what was kept.
     ///
     /// # Errors
@@ -191,6 +174,7 @@ impl Kept {
         for _ in 0..TRIES {
             // What was shown without being kept is shown again, to what is stored now.
             self.refresh().map_err(cannot)?;
+            self.fits(suite).map_err(cannot)?;
             let mut batch = Batch::new();
             for done in &shown {
                 let seen = self.watch.observe(&done.run, suite);
@@ -237,17 +221,9 @@ impl Kept {
         }
     }
 
-    /// How a baseline comes about.
-    fn how(&self) -> String {
-        format!(
-            "--save keeps this run for it, `opsagent baseline capture {}` makes a full one at once",
-            self.name()
-        )
-    }
-
     /// `TARGET/MODEL`.
     pub(super) fn name(&self) -> String {
-        super::text::clean(&format!("{}/{}", self.key.target, self.key.model))
+        text::clean(&format!("{}/{}", self.key.target, self.key.model))
     }
 }
 

@@ -1,0 +1,68 @@
+//! What is known of asking the model, shared with the agent: what the last canary left behind, and whether it is asked
+//! no more.
+
+use super::{Kept, place};
+use crate::canary::asker::{Presence, Stay};
+use crate::canary::left::Mark;
+use crate::canary::remembered::{Remembered, Stopped};
+use crate::cli::canary::now;
+use crate::cli::screen;
+use crate::store::{Batch, Db};
+
+impl Kept {
+    /// What is known of asking the model. Nothing where nothing is stored, or it cannot be read.
+    pub(in crate::cli) fn remembered(&self) -> Remembered {
+        let record = self.db.as_ref().and_then(|db| db.beat(&self.key).ok().flatten());
+        record.and_then(|record| Remembered::of_json(&record.json)).unwrap_or_default()
+    }
+
+    /// A model that goes from memory by itself is about to be asked by nobody's hand: the store is made where there is
+    /// none, or the same command would take each of its runs for the first, and keep the model in memory for ever.
+    pub(in crate::cli) fn make_memory(&mut self, presence: &Presence) {
+        let goes = presence.loaded == Some(true) && presence.stay != Stay::ForEver;
+        if self.db.is_some() || !goes || presence.mark == Mark::default() {
+            return;
+        }
+        match place(&self.config).and_then(|path| Db::open(&path)) {
+            Ok(db) => self.db = Some(db),
+            Err(error) => screen::note(&format!(
+                "it cannot be kept that the model was asked ({error}): asked so again and again, it never leaves memory"
+            )),
+        }
+    }
+
+    /// A canary is about to be asked.
+    pub(in crate::cli) fn begin(&mut self) {
+        self.remember(Remembered::begin);
+    }
+
+    /// What could not be seen after the last one is what is there now.
+    pub(in crate::cli) fn found(&mut self, now: &Mark) {
+        self.remember(|known| known.found(now));
+    }
+
+    /// The last one was answered, and left this behind.
+    pub(in crate::cli) fn end(&mut self, left: Option<Mark>) {
+        self.remember(|known| known.end(left, now()));
+    }
+
+    /// The agent is not to ask the model any more, either.
+    pub(in crate::cli) fn stop(
+        &mut self,
+        words: String,
+        options: serde_json::Map<String, serde_json::Value>,
+    ) {
+        let stopped = Stopped { at: now(), words, options };
+        self.remember(|known| known.stopped = Some(stopped));
+    }
+
+    /// Changes what is stored of it. Without a store nothing is kept: no store is made for it.
+    fn remember(&mut self, change: impl FnOnce(&mut Remembered)) {
+        let mut known = self.remembered();
+        change(&mut known);
+        let Some(db) = &mut self.db else { return };
+        if let Err(error) = db.apply(&Batch::new().beat(&self.key, known.to_json(), now())) {
+            screen::note(&format!("it was not kept that the model was asked: {error}"));
+        }
+    }
+}
