@@ -22,6 +22,11 @@ use crate::web::toolkit::WebConfig;
 /// Does a verb's work on a runtime of its own, until it is done or Ctrl-C ends it. What goes wrong is unknown to
 /// whoever reads the exit code.
 pub(super) fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
+    block_on_as_told(work).map_err(|failure| failure.with_code(UNKNOWN))
+}
+
+/// The same; what goes wrong has the exit code that it was given.
+pub(super) fn block_on_as_told(work: impl Future<Output = Outcome>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -39,7 +44,7 @@ pub(super) fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
     }
     // A look-up of a name that hangs must not hold up the end.
     runtime.shutdown_background();
-    outcome.map_err(|failure| failure.with_code(UNKNOWN))
+    outcome
 }
 
 /// The flags that say whom to ask, and how.

@@ -266,12 +266,14 @@ async fn who_waits_for_a_busy_server_keeps_nobody_from_asking_another() {
     let server = target.connect(&clients, machine.clone()).unwrap();
     let mut poll = opsagent::poll::PollServer::new("stub", server, Duration::from_secs(5), fleet.clone());
     poll.once().await;
-    let polls = tokio::spawn(async move {
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move {
         loop {
             tokio::time::sleep(Duration::from_millis(200)).await;
             poll.once().await;
         }
     });
+    fleet.record_tap("stub", &[stub.address], None);
     let live = fleet.live("stub", opsagent::sample::Source::Tap).unwrap();
     let user = live.begin();
     let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(1));
@@ -289,7 +291,7 @@ async fn who_waits_for_a_busy_server_keeps_nobody_from_asking_another() {
         gate: gate.clone(),
     };
     let mut beat = Beat::new(beats, Memory::default());
-    let asks = tokio::spawn(async move {
+    tasks.spawn(async move {
         loop {
             beat.run().await;
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -308,6 +310,4 @@ async fn who_waits_for_a_busy_server_keeps_nobody_from_asking_another() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(runs(&fleet.view(), "ok") > 0, "and asks once it may");
-    asks.abort();
-    polls.abort();
 }

@@ -43,6 +43,7 @@ mod real_ollama;
 mod real_owners;
 mod real_scenarios;
 mod real_scrape;
+mod real_shell;
 mod real_tap;
 mod real_xids;
 mod recognise;

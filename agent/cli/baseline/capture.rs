@@ -33,8 +33,9 @@ Examples:
   opsagent baseline capture llm-a/qwen3:8b --runs 40    sooner done; a change then takes 8 runs to be found
   opsagent baseline capture --url http://box:8080       of a server that nobody knows yet
 
-It asks some 11,000 tokens of answers for the fingerprint, and six times all whole answers. Say it while the model
-is as it should be: what it does now is what it is held against.";
+It asks some 11,000 tokens of answers for the fingerprint, and six times all whole answers: a small model on one
+processor takes 5 to 15 minutes. Say it while the model is as it should be: what it does now is what it is held
+against. Nothing is kept before the end; a model that is replaced, leaves memory or falls silent ends it.";
 
 /// How it is made.
 #[derive(Debug, clap::Args)]
@@ -55,7 +56,7 @@ pub(super) struct Args {
 
 /// Captures.
 pub(super) fn run(args: &Args, out: &mut Out) -> Outcome {
-    source::block_on(capture(args, out))
+    source::block_on_as_told(capture(args, out))
 }
 
 async fn capture(args: &Args, out: &mut Out) -> Outcome {
@@ -139,7 +140,8 @@ async fn ask(
     let mut runs: Vec<Run> = Vec::with_capacity(plan.len());
     for (questions, at_once) in plan {
         let wanted = Wanted { purpose: Purpose::Capture, questions, at_once };
-        let run = ready.round(wanted, suite, kept, &mut progress).await?.run;
+        let made = ready.round(wanted, suite, kept, &mut progress).await;
+        let run = made.inspect_err(|_| nothing_kept(runs.len(), args.runs))?.run;
         if let Some(why) = spoiled(runs.first(), &run) {
             drop(progress);
             let (nth, all) = (runs.len() + 1, args.runs);
@@ -151,6 +153,11 @@ async fn ask(
         runs.push(run);
     }
     Ok(runs)
+}
+
+/// Says how far it came, beside why it came no farther.
+fn nothing_kept(made: usize, all: u32) {
+    screen::note(&format!("{made} of {all} runs were made; nothing was kept"));
 }
 
 /// Why a run cannot be part of a baseline with the first one, if it cannot: no more is asked then.

@@ -1,11 +1,6 @@
 //! Which canaries it learned by.
 
-use super::asked::suite;
-use super::model::Model;
 use super::*;
-use crate::drift::Plan;
-use crate::sample::Run;
-use crate::suite::Suite;
 
 #[test]
 fn it_is_told_how_other_canaries_differ_from_those_it_learned_by() {
