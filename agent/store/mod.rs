@@ -9,6 +9,7 @@ mod backup;
 mod batch;
 mod beats;
 mod check;
+mod clock;
 mod db;
 mod error;
 mod handle;

@@ -12,11 +12,12 @@ use tokio::time::Instant;
 
 use super::backlog::{Backlog, Tell};
 use super::batch::Batch;
+use super::clock::Clock;
 use super::db::Db;
 use super::error::{Reason, StoreError};
 use super::health::Health;
 use super::place;
-use super::retention::Retention;
+use super::retention::{Cut, Retention};
 
 /// From one try to the next, where nothing new comes meanwhile.
 const RETRY: Duration = Duration::from_secs(10);
@@ -50,14 +51,31 @@ pub(super) struct Writer {
     /// What `data_version` said last.
     seen: Option<i64>,
     next_prune: Instant,
+    /// What goes now, until all of it is gone.
+    cut: Option<Cut>,
+    clock: Clock,
+    /// Whether the clock was believed at the last look.
+    believed: bool,
 }
 
 impl Writer {
     pub(super) fn new(db: Db, retention: Retention, health: Arc<Mutex<Health>>) -> Writer {
         let file = fs::metadata(db.path()).ok().map(|meta| (meta.dev(), meta.ino()));
         let seen = db.data_version().ok();
-        let next_prune = Instant::now() + PIECE_EVERY;
-        Writer { db, retention, health, file, backlog: Backlog::default(), seen, next_prune }
+        let now = Instant::now();
+        let clock = Clock::new(db.known_time().ok().flatten(), now);
+        Writer {
+            db,
+            retention,
+            health,
+            file,
+            backlog: Backlog::default(),
+            seen,
+            next_prune: now + PIECE_EVERY,
+            cut: None,
+            clock,
+            believed: true,
+        }
     }
 
     /// Does what it is asked until nobody can ask any more.
@@ -75,7 +93,7 @@ impl Writer {
                 Ok(Ask::Changed(tell)) => {
                     tell.send(self.changed()).ok();
                 }
-                Ok(Ask::Retention(retention)) => self.retention = retention,
+                Ok(Ask::Retention(retention)) => (self.retention, self.cut) = (retention, None),
                 Ok(Ask::Close(closed)) => {
                     self.end();
                     // Whoever asks after this is told so at once, and counted.
@@ -150,15 +168,46 @@ impl Writer {
         if now < self.next_prune {
             return;
         }
-        let cut = self.retention.cut(Timestamp::now());
-        let pruned = self.same_file().and_then(|()| self.db.prune_piece(&cut));
-        let more = pruned.is_ok_and(|pruned| !pruned.is_nothing());
-        self.next_prune = now + if more { PIECE_EVERY } else { PRUNE_EVERY };
+        let pruned = self.same_file().and_then(|()| {
+            let cut = match self.cut {
+                Some(cut) => cut,
+                None => self.too_old(now)?,
+            };
+            Ok((cut, self.db.prune_piece(&cut)?))
+        });
+        self.cut = pruned.ok().filter(|(_, pruned)| !pruned.is_nothing()).map(|(cut, _)| cut);
+        self.next_prune = now + if self.cut.is_some() { PIECE_EVERY } else { PRUNE_EVERY };
         self.measure();
+    }
+
+    /// What is too old by the clock, or as much of it as goes while the clock is not believed.
+    fn too_old(&mut self, now: Instant) -> Result<Cut, StoreError> {
+        let wall = Timestamp::now();
+        let cut = self.retention.cut(wall);
+        let before = self.clock.known();
+        let slowly = self.clock.look(wall, now);
+        if let Some(known) = self.clock.known().filter(|known| Some(*known) != before) {
+            // A disk that is full is no reason to delete nothing.
+            self.db.note_time(known).ok();
+        }
+        if slowly.is_some() && std::mem::replace(&mut self.believed, slowly.is_none()) {
+            tracing::warn!(
+                clock = %wall,
+                known = ?before,
+                "the clock is more than a day ahead of the last time that the store knows of: if the agent was not off so \
+                 long, set it right; until then history goes slowly, the oldest first, and not at once"
+            );
+        }
+        self.believed = slowly.is_none();
+        slowly.map_or(Ok(cut), |most| self.db.slowly(&cut, most))
     }
 
     fn end(&mut self) {
         self.flush();
+        // Those who are stopped every hour would else never know that time passes.
+        if self.same_file().is_ok() {
+            self.too_old(Instant::now()).ok();
+        }
         let left: Vec<Batch> = std::iter::from_fn(|| self.backlog.pop()).map(|left| left.batch).collect();
         self.lose(&left);
     }

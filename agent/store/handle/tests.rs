@@ -138,6 +138,31 @@ async fn what_is_too_old_goes_by_itself_and_what_is_not_stays() {
 }
 
 #[tokio::test]
+async fn a_clock_that_jumped_ahead_takes_no_history_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let year = Duration::from_secs(365 * 86_400);
+    // By the clock of now the store was last written three years ago.
+    let last = jiff::Timestamp::now() - 3 * year;
+    let mut batch = Batch::new();
+    for hour in 0..100_u32 {
+        let mut run = run(0);
+        run.at = last - Duration::from_secs(3600) * hour;
+        batch = batch.run(&key(), run);
+    }
+    db(folder.path()).apply(&batch).unwrap();
+    for _ in 0..2 {
+        let store = Store::start(db(folder.path()), Retention::default()).unwrap();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let mut new = run(0);
+        new.at = jiff::Timestamp::now();
+        store.write(Batch::new().run(&key(), new)).await.unwrap();
+        assert!(store.close(Duration::from_secs(10)));
+    }
+    // The oldest may go with each start.
+    assert!(runs(folder.path()) >= 100, "{} of 102 are there", runs(folder.path()));
+}
+
+#[tokio::test]
 async fn a_question_that_panics_answers_nobody_and_the_next_is_answered() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
