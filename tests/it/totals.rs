@@ -61,12 +61,17 @@ async fn totals_go_on_after_a_stop_and_after_a_kill_and_the_hours_have_the_same(
     assert_eq!((first.requests, first.output_tokens), (Some(3.0), Some(tokens)));
     assert_eq!(first.reasoning_tokens, None, "what was never told is not zero");
     ask(agent.tap("stub"), 2).await;
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    ask(agent.tap("stub"), 1).await;
     agent.process.kill();
 
     agent.process.start_again();
     let (again, second) = shown(&agent);
     let after_kill = second.requests.unwrap();
-    assert!((3.0..=5.0).contains(&after_kill), "what was kept before the last minute is there: {after_kill}");
+    assert!(
+        (5.0..=6.0).contains(&after_kill),
+        "only what ended in the last ten seconds is lost: {after_kill}"
+    );
     assert_eq!(again, since);
     ask(agent.tap("stub"), 2).await;
     agent.process.stop();

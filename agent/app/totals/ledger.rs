@@ -38,6 +38,15 @@ impl Ledger {
         (self.seen, self.at) = (counters, Some(at));
     }
 
+    /// Whether any but energy differs from the last look.
+    pub(super) fn worked(&self, counters: &BTreeMap<Counter, f64>) -> bool {
+        let differs = |(counter, value): (&Counter, &f64)| {
+            let is_work = value.is_finite() && !counter.name.ends_with("energy_joules");
+            is_work && self.seen.get(counter) != Some(value)
+        };
+        counters.iter().any(differs)
+    }
+
     /// Adds what grew since the last look, and gives it as values of the hour. A counter that is new, or that fell,
     /// began at zero: all of it is new.
     pub(super) fn look(&mut self, counters: BTreeMap<Counter, f64>, at: Timestamp) -> Batch {
@@ -171,6 +180,23 @@ mod tests {
         ledger.load(stored(40.0));
         ledger.look(tokens(45.0), at(60));
         assert_eq!(total(&ledger), Some(45.0));
+    }
+
+    #[test]
+    fn requests_and_tokens_are_work_and_energy_alone_is_none() {
+        let mut ledger = Ledger::default();
+        let with = |tokens_out: f64, joules: f64| {
+            let energy = |name: &str| Counter { target: "box".into(), model: None, name: name.into() };
+            let grown = ["energy_joules", "card_energy_joules"].map(|name| (energy(name), joules));
+            tokens(tokens_out).into_iter().chain(grown).collect::<BTreeMap<_, _>>()
+        };
+        assert!(
+            !ledger.worked(&BTreeMap::new()) && ledger.worked(&with(0.0, 0.0)),
+            "what is new is to be known"
+        );
+        ledger.look(with(5.0, 1.0), at(0));
+        assert!(!ledger.worked(&with(5.0, 2.0)) && ledger.worked(&with(6.0, 1.0)));
+        assert!(ledger.worked(&with(0.0, 1.0)), "it began anew");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use self::ledger::Ledger;
 use crate::fleet::Fleet;
@@ -18,8 +18,12 @@ use crate::store::{Batch, Db, Key, Store, StoredRun, Wanted};
 
 mod ledger;
 
-/// How often it is looked what grew: a kill loses no more than this.
-pub(super) const EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked whether work was done: of requests and tokens a kill loses no more than this. What is written
+/// then takes some 10 ms of the disk.
+pub(super) const EVERY: Duration = Duration::from_secs(10);
+
+/// Where nobody works only energy grows, and it is written so often: a disk is not woken for it all the time.
+const AT_REST: Duration = Duration::from_secs(60);
 
 /// The first look comes soon: so a kill within the first minute loses less, and what is kept is soon shown.
 pub(super) const FIRST: Duration = Duration::from_secs(3);
@@ -45,6 +49,8 @@ struct Keeper {
     lock: Option<File>,
     loaded: bool,
     ledger: Ledger,
+    /// When what grew was last added. `None`: never.
+    added: Option<Instant>,
     /// The newest run that is in the history. `None`: not asked yet.
     last_run: Option<i64>,
     /// When the last request ended whose speed is in the history, by target.
@@ -60,6 +66,7 @@ impl Totals {
             lock: None,
             loaded: false,
             ledger: Ledger::default(),
+            added: None,
             last_run: None,
             last_ends: BTreeMap::new(),
         })))
@@ -72,7 +79,16 @@ impl Totals {
 
     /// Adds what grew since the last look. Waits for the disk, but not for long.
     pub(super) async fn look(&self) {
-        let look = async { self.0.lock().await.look().await };
+        self.look_if(|_| true).await;
+    }
+
+    async fn look_if(&self, is_due: impl FnOnce(&Keeper) -> bool) {
+        let look = async {
+            let mut keeper = self.0.lock().await;
+            if is_due(&keeper) {
+                keeper.look().await;
+            }
+        };
         // A look that is dropped has added what it saw to the ledger, or has not seen it: nothing is lost.
         if timeout(PATIENCE, look).await.is_err() {
             tracing::warn!("the store takes long: its totals are behind until it answers");
@@ -82,13 +98,20 @@ impl Totals {
 
 impl Job for Totals {
     fn run(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(Totals::look(self))
+        Box::pin(self.look_if(Keeper::is_due))
     }
 }
 
 impl Keeper {
+    /// Whether somebody worked since the last look, or it was long ago.
+    fn is_due(&self) -> bool {
+        let rested = self.added.is_none_or(|added| added.elapsed() + EVERY / 2 >= AT_REST);
+        rested || self.ledger.worked(&self.fleet.counters())
+    }
+
     async fn look(&mut self) {
         let Some(store) = self.store.clone() else { return };
+        self.added = Some(Instant::now());
         if self.lock.is_none() {
             self.lock = lock(store.path().to_owned()).await;
         }
