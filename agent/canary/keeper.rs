@@ -7,8 +7,8 @@ use tokio::time::timeout;
 
 use super::remembered::Remembered;
 use super::{Done, records};
-use crate::drift::{self, Report, Seen, Watch};
-use crate::store::{Batch, Key, Reason, Store, StoreError, Tag};
+use crate::drift::{self, Baseline, Report, Seen, Watch};
+use crate::store::{Batch, Key, Reason, Store, StoreError, Tag, WatchRecord};
 use crate::suite::Suite;
 
 /// How long a disk may take: then the run goes on in memory. A store that is well answers in milliseconds, and a
@@ -30,6 +30,8 @@ pub(super) struct Keeper {
     stored: Option<Tag>,
     /// What was last handed over: it may still wait to be written.
     handed: Option<Tag>,
+    /// The least number that the next baseline may have, as far as is known, with those that wait to be written.
+    next: u32,
     /// What was last known or written of asking it.
     beat: Option<String>,
     /// Baselines and events of runs that no store heard of.
@@ -49,6 +51,7 @@ impl Keeper {
             store,
             stored: None,
             handed: None,
+            next: 1,
             beat: None,
             unstored: Vec::new(),
             foreign: false,
@@ -80,10 +83,19 @@ impl Keeper {
         if self.foreign {
             return;
         }
-        let Some(Some(record)) = self.ask(move |db| db.watch(&key)).await else { return };
-        if Some(record.tag) == self.handed || Some(record.tag) == self.stored {
-            return;
+        let asked = self.ask(move |db| Ok((db.watch(&key)?, db.next_baseline(&key)?))).await;
+        let Some((record, next)) = asked else { return };
+        self.next = self.next.max(next);
+        let known = [self.handed, self.stored];
+        if let Some(record) = record.filter(|record| !known.contains(&Some(record.tag))) {
+            self.take(&record);
         }
+        // A kill or a disk may have parted the watch from baselines that are stored: their numbers stay theirs.
+        self.watch.number_from(self.next);
+    }
+
+    /// Goes on from what is stored.
+    fn take(&mut self, record: &WatchRecord) {
         match Watch::of_json(&record.json) {
             Ok(mut watch) => {
                 watch.replan(self.plan.clone());
@@ -132,7 +144,7 @@ impl Keeper {
             // cannot be read, against what was there before it: it is never counted twice.
             Some(error) if error.kind() == Reason::Changed => {
                 self.watch = before;
-                self.handed = self.stored;
+                (self.handed, self.next) = (self.stored, 1);
                 self.refresh().await;
                 let seen = self.watch.observe(&done.run, suite);
                 if self.foreign {
@@ -185,7 +197,10 @@ impl Keeper {
             .iter()
             .fold(Batch::new(), |batch, (at, seen)| records::seen(batch, &self.key, seen, *at));
         let batch = earlier.run(&self.key, record).watch(&self.key, json, self.handed, at);
-        let batch = records::seen(batch, &self.key, seen, at);
+        let mut batch = records::seen(batch, &self.key, seen, at);
+        if let Some(lost) = self.lost(seen) {
+            batch = records::baseline(batch, &self.key, lost, at);
+        }
         let before = self.handed.replace(tag);
         let written = timeout(PATIENCE, store.write(batch)).await;
         match written {
@@ -199,7 +214,19 @@ impl Keeper {
             }
         }
         self.unstored.clear();
+        let last = self.watch.baseline().map_or(0, |baseline| baseline.number);
+        self.next = self.next.max(last + 1);
         None
+    }
+
+    /// The baseline in force, if it is not stored, nor on its way there: its run was lost, when too much waited.
+    fn lost(&self, seen: &Seen) -> Option<&Baseline> {
+        let mut goes = self.unstored.iter().map(|(_, seen)| seen).chain([seen]);
+        let is_lost = |baseline: &&Baseline| {
+            let goes = goes.any(|seen| seen.made.as_ref().is_some_and(|made| made.number == baseline.number));
+            baseline.number >= self.next && !goes
+        };
+        self.watch.baseline().filter(is_lost)
     }
 
     fn leave_unstored(&mut self, at: Timestamp, seen: &Seen) {
@@ -212,3 +239,6 @@ impl Keeper {
         self.unstored.push((at, seen.clone()));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::run::Done;
 use crate::checks;
-use crate::drift::{Event, Seen, Severity, Verdict, What};
+use crate::drift::{Baseline, Event, Seen, Severity, Verdict, What};
 use crate::sample::{Answer, Part};
 use crate::store::{BaselineRecord, Batch, EventRecord, Key, RunRecord};
 use crate::suite::Suite;
@@ -42,16 +42,22 @@ pub fn run(done: &Done, suite: &Suite, seen: &Seen, verdict: Verdict, keeps_answ
 #[must_use]
 pub fn seen(mut batch: Batch, key: &Key, seen: &Seen, at: Timestamp) -> Batch {
     if let Some(made) = &seen.made {
-        let baseline = BaselineRecord {
-            number: made.number,
-            at: made.at.unwrap_or(at),
-            suite: made.suite.clone(),
-            runs: made.runs,
-            json: serde_json::to_string(made).unwrap_or_default(),
-        };
-        batch = batch.baseline(key, baseline).activate(key, made.number, at);
+        batch = baseline(batch, key, made, at);
     }
     seen.events.iter().fold(batch, |batch, one| batch.event(event(key, one)))
+}
+
+/// The batch with a baseline, which is in force from then on.
+#[must_use]
+pub fn baseline(batch: Batch, key: &Key, made: &Baseline, at: Timestamp) -> Batch {
+    let record = BaselineRecord {
+        number: made.number,
+        at: made.at.unwrap_or(at),
+        suite: made.suite.clone(),
+        runs: made.runs,
+        json: serde_json::to_string(made).unwrap_or_default(),
+    };
+    batch.baseline(key, record).activate(key, made.number, at)
 }
 
 fn event(key: &Key, event: &Event) -> EventRecord {

@@ -147,7 +147,7 @@ fn insert_watch(
 fn insert_baseline(to: &Transaction<'_>, key: &Key, baseline: &BaselineRecord) -> Result<(), Stop> {
     document("baseline", &baseline.json)?;
     let pair = pair(to, key)?;
-    if baseline.number != next_baseline(to, pair)? {
+    if baseline.number < next_baseline(to, pair)? {
         return Err(changed(key, "its list of baselines"));
     }
     to.execute(
@@ -164,7 +164,7 @@ fn insert_baseline(to: &Transaction<'_>, key: &Key, baseline: &BaselineRecord) -
     Ok(())
 }
 
-/// The number that a key's next baseline has.
+/// The least number that a key's next baseline may have.
 pub(super) fn next_baseline(from: &rusqlite::Connection, pair: i64) -> rusqlite::Result<u32> {
     let last = "SELECT coalesce(max(number), 0) FROM baseline WHERE pair = ?1";
     from.query_row(last, [pair], |row| row.get::<_, u32>(0)).map(|last| last + 1)

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::batch::{Applied, Batch, Write};
 use super::error::StoreError;
-use super::records::Tag;
+use super::records::{Key, Tag};
 
 /// Batches that wait at most. A run comes every few minutes a model: for one it is two days without a disk.
 const MOST_BATCHES: usize = 512;
@@ -45,38 +45,46 @@ impl Backlog {
     }
 
     /// What is replaced before it was written need not be written: of watches the new one takes its place in the chain.
+    /// Baselines that were made with one go on with the new one, which tells of them: so neither is there without the
+    /// other, whatever is lost, and wherever a kill cuts the writing.
     fn supersede(&mut self, batch: &mut Batch) {
+        let mut earlier = Vec::new();
         for write in &mut batch.writes {
             match write {
-                Write::Watch { key, based_on, .. } => self.drop_one(|older| match older {
-                    Write::Watch { key: of, json, based_on: older, .. }
-                        if of == key && *based_on == Some(Tag::of(json)) =>
-                    {
-                        *based_on = *older;
-                        true
+                Write::Watch { key, based_on, .. } => {
+                    let before = *based_on;
+                    let is_it = |older: &Write| matches!(older, Write::Watch { key: of, json, .. } if of == key && before == Some(Tag::of(json)));
+                    for older in self.take(is_it, |older| is_it(older) || is_baseline(older, key)) {
+                        match older {
+                            Write::Watch { based_on: older, .. } => *based_on = older,
+                            older => earlier.push(older),
+                        }
                     }
-                    _ => false,
-                }),
+                }
                 Write::Beat { key, .. } => {
-                    self.drop_one(|older| matches!(older, Write::Beat { key: of, .. } if of == key));
+                    let is_it = |older: &Write| matches!(older, Write::Beat { key: of, .. } if of == key);
+                    self.take(is_it, is_it);
                 }
                 _ => {}
             }
         }
+        batch.writes.splice(0..0, earlier);
     }
 
-    /// Takes the first one out that is meant: of what is superseded there is one at most.
-    fn drop_one(&mut self, mut is_meant: impl FnMut(&Write) -> bool) {
-        for waiting in &mut self.waiting {
-            let before = waiting.batch.writes.len();
-            waiting.batch.writes.retain(|older| !is_meant(older));
-            if waiting.batch.writes.len() < before {
-                let bytes = size(&waiting.batch);
-                self.bytes = self.bytes + bytes - waiting.bytes;
-                waiting.bytes = bytes;
-                return;
-            }
-        }
+    /// Of the first batch that has what is meant, takes out what goes with it. Of what is superseded there is one at
+    /// most.
+    fn take(&mut self, has: impl Fn(&Write) -> bool, goes: impl Fn(&Write) -> bool) -> Vec<Write> {
+        let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.batch.writes.iter().any(&has))
+        else {
+            return Vec::new();
+        };
+        let writes = std::mem::take(&mut waiting.batch.writes);
+        let (taken, left) = writes.into_iter().partition(goes);
+        waiting.batch.writes = left;
+        let bytes = size(&waiting.batch);
+        self.bytes = self.bytes + bytes - waiting.bytes;
+        waiting.bytes = bytes;
+        taken
     }
 
     /// The oldest.
@@ -105,6 +113,11 @@ impl Backlog {
     }
 }
 
+/// A baseline of this key, or which one is in force.
+fn is_baseline(write: &Write, key: &Key) -> bool {
+    matches!(write, Write::Baseline(of, _) | Write::Activate { key: of, .. } if of == key)
+}
+
 /// About how much memory it takes.
 fn size(batch: &Batch) -> usize {
     let of = |write: &Write| match write {
@@ -125,7 +138,7 @@ fn size(batch: &Batch) -> usize {
 mod tests {
     use tokio::sync::oneshot;
 
-    use super::super::tests::{at, key, run};
+    use super::super::tests::{at, baseline, key, run};
     use super::*;
 
     fn push(backlog: &mut Backlog, batch: Batch) -> Vec<Batch> {
@@ -149,6 +162,26 @@ mod tests {
         assert_eq!(last, Batch::new().run(&key(), run(1)).watch(&key(), "3".into(), stored, at(1)));
         let sizes: usize = backlog.waiting.iter().map(|waiting| size(&waiting.batch)).sum();
         assert_eq!(backlog.bytes, sizes);
+    }
+
+    #[test]
+    fn a_baseline_waits_with_the_newest_watch_and_is_not_lost_without_it() {
+        let mut backlog = Backlog::default();
+        let first = Batch::new().run(&key(), run(1)).watch(&key(), "1".into(), None, at(1));
+        let first = first.baseline(&key(), baseline(1)).activate(&key(), 1, at(1));
+        push(&mut backlog, first);
+        let other = Key::new("box", "other");
+        push(&mut backlog, Batch::new().baseline(&other, baseline(1)).watch(&other, "o".into(), None, at(1)));
+        let second = Batch::new().run(&key(), run(2)).watch(&key(), "2".into(), Some(Tag::of("1")), at(2));
+        push(&mut backlog, second.baseline(&key(), baseline(2)).activate(&key(), 2, at(2)));
+
+        assert_eq!(backlog.pop().unwrap().batch, Batch::new().run(&key(), run(1)), "what may be lost");
+        assert_eq!(backlog.pop().unwrap().batch.writes.len(), 2, "another model's stays where it is");
+        let chain = Batch::new().baseline(&key(), baseline(1)).activate(&key(), 1, at(1));
+        let chain = chain.run(&key(), run(2)).watch(&key(), "2".into(), None, at(2));
+        let chain = chain.baseline(&key(), baseline(2)).activate(&key(), 2, at(2));
+        assert_eq!(backlog.pop().unwrap().batch, chain);
+        assert_eq!(backlog.bytes, 0);
     }
 
     #[test]

@@ -57,8 +57,8 @@ impl Batch {
         self.and(Write::Beat { key: key.clone(), at, json })
     }
 
-    /// And a baseline. Its number must be the key's next one ([`super::Db::next_baseline`]); else the whole batch is
-    /// refused as [`super::Reason::Changed`].
+    /// And a baseline. Its number must be above all of the key ([`super::Db::next_baseline`]); else the whole batch is
+    /// refused as [`super::Reason::Changed`]. One may be left out: its batch was lost, and the next ones are not.
     #[must_use]
     pub fn baseline(self, key: &Key, baseline: BaselineRecord) -> Batch {
         self.and(Write::Baseline(key.clone(), baseline))

@@ -140,7 +140,7 @@ impl Db {
         self.row(sql, [&key.target, &key.model], baseline)
     }
 
-    /// The number that a key's next baseline must have.
+    /// The least number that a key's next baseline may have.
     pub fn next_baseline(&self, key: &Key) -> Result<u32, StoreError> {
         let sql = "SELECT id FROM pair WHERE target = ?1 AND model = ?2";
         match self.row(sql, [&key.target, &key.model], |row| row.get::<_, i64>(0))? {

@@ -107,11 +107,11 @@ fn a_watch_is_replaced_only_by_one_that_was_made_of_it_and_with_it_goes_the_whol
 }
 
 #[test]
-fn a_baseline_is_never_changed_nor_deleted_and_numbers_have_no_gap() {
+fn a_baseline_is_never_changed_nor_deleted_and_numbers_only_grow() {
     let folder = tempfile::tempdir().unwrap();
     let mut db = open(folder.path());
     db.apply(&Batch::new().baseline(&key(), baseline(1))).unwrap();
-    for number in [1, 3] {
+    for number in [0, 1] {
         let error = db.apply(&Batch::new().baseline(&key(), baseline(number))).unwrap_err();
         assert_eq!(error.reason(), "changed", "{number}");
     }
@@ -125,6 +125,10 @@ fn a_baseline_is_never_changed_nor_deleted_and_numbers_have_no_gap() {
     assert_eq!(db.active(&key()).unwrap().unwrap().number, 1, "back to the one before");
     assert_eq!(db.baselines(&key()).unwrap().len(), 2);
     assert_eq!(db.next_baseline(&key()), Ok(3));
+    // The one between was lost with its batch.
+    db.apply(&Batch::new().baseline(&key(), baseline(4)).activate(&key(), 4, at(3))).unwrap();
+    assert_eq!(db.apply(&Batch::new().baseline(&key(), baseline(3))).unwrap_err().reason(), "changed");
+    assert_eq!(db.next_baseline(&key()), Ok(5));
 }
 
 #[test]

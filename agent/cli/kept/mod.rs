@@ -123,13 +123,15 @@ impl Kept {
     /// Reads the watch anew.
     fn refresh(&mut self) -> Result<(), String> {
         let Some(db) = &self.db else { return Ok(()) };
-        let stored = db.watch(&self.key).map_err(|error| format!("the store cannot be read: {error}"))?;
+        let read = db.watch(&self.key).and_then(|watch| Ok((watch, db.next_baseline(&self.key)?)));
+        let (stored, next) = read.map_err(|error| format!("the store cannot be read: {error}"))?;
         // Of a model that nothing is stored of, what was shown without being kept is forgotten, too.
         self.watch = match &stored {
             Some(stored) => Watch::of_json(&stored.json)
                 .map_err(|error| format!("what is stored of {} cannot be used: {error}", self.name()))?,
             None => Watch::new(self.plan.clone()),
         };
+        self.watch.number_from(next);
         self.tag = stored.map(|stored| stored.tag);
         Ok(())
     }

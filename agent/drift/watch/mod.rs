@@ -138,6 +138,11 @@ impl Watch {
         self.plan = plan;
     }
 
+    /// Numbers below this are taken: baselines have them that it does not know of.
+    pub fn number_from(&mut self, next: u32) {
+        self.numbers = self.numbers.max(next.saturating_sub(1));
+    }
+
     /// The baseline in force.
     pub fn baseline(&self) -> Option<&Baseline> {
         self.baseline.as_ref()

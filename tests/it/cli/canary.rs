@@ -10,6 +10,7 @@ use super::running::{eventually, signal, wait};
 use super::{opsagent, told};
 use crate::support::oracle::Oracle;
 use opsagent::cli::text::width;
+use opsagent::store::{BaselineRecord, Batch, Db};
 
 /// A shell with a state folder of its own, where no agent runs.
 struct Shell {
@@ -285,4 +286,19 @@ fn a_capture_of_a_model_that_is_replaced_or_goes_meanwhile_keeps_nothing() {
     assert!(err.contains("of 300 no question was answered: HTTP 500: boom; nothing was kept"), "{err}");
     let (_, out, _) = shell.run(&["baseline", "list"]);
     assert!(!out.contains("yes"), "{out}");
+}
+
+#[test]
+fn a_capture_takes_a_number_above_all_that_are_stored() {
+    let (shell, oracle) = (Shell::new(), Oracle::start(&["stub"]));
+    let url = oracle.url();
+    let capture = || shell.run(&["baseline", "capture", "--url", &url, "--runs", "20"]);
+    assert_eq!(capture().0, 0);
+    // The one that a watch told of was lost with it.
+    let mut db = Db::open_existing(&shell.store()).unwrap();
+    let key = db.keys().unwrap().remove(0);
+    let stored = db.baseline(&key, 1).unwrap().unwrap();
+    db.apply(&Batch::new().baseline(&key, BaselineRecord { number: 3, ..stored })).unwrap();
+    let (code, out, err) = capture();
+    assert!(code == 0 && out.contains("baseline 4 of 20 runs"), "{out}{err}");
 }

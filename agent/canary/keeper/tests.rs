@@ -1,0 +1,86 @@
+use jiff::SignedDuration;
+
+use super::*;
+use crate::canary::Spent;
+use crate::canary::run::Speed;
+use crate::sample::{Answer, Dialect, End, Facts, Generation, Part, Purpose, Reply, Run};
+use crate::store::{BaselineRecord, Db, Retention, Wanted};
+
+/// More runs than the first baseline takes.
+const MANY: i64 = 40;
+
+/// The nth run of a model that gives each question the same text.
+fn done(nth: i64, suite: &Suite) -> Done {
+    let answer = |canary: &str| {
+        let mut generation = Generation::new(Dialect::OpenaiChat, End::Complete, Duration::from_millis(300));
+        (generation.tokens.input, generation.tokens.output) = (Some(20), Some(4));
+        let reply =
+            Reply { text: format!("of {canary}"), positions: Vec::new(), sampler: Vec::new(), generation };
+        Answer { canary: canary.into(), part: Part::Fingerprint, result: Ok(reply) }
+    };
+    let run = Run {
+        target: "box".into(),
+        model: "m".into(),
+        at: Timestamp::from_second(1_800_000_000).unwrap() + SignedDuration::from_mins(5 * nth),
+        purpose: Purpose::Beat,
+        suite: suite.hash(),
+        facts: Facts::default(),
+        idle: Some(true),
+        concurrency: 1,
+        answers: suite.fingerprint().map(|canary| answer(&canary.id)).collect(),
+    };
+    Done { run, spent: Spent::default(), waited_for_a_load: false, speed: Speed::default() }
+}
+
+async fn keeper(store: Option<&Store>) -> Keeper {
+    Keeper::load(drift::Plan::new("box", "m", Duration::from_secs(300)), store.cloned(), false).await
+}
+
+fn key() -> Key {
+    Key::new("box", "m")
+}
+
+#[tokio::test]
+async fn a_baseline_that_is_stored_without_its_watch_keeps_its_number_and_the_next_gets_another() {
+    let (folder, suite) = (tempfile::tempdir().unwrap(), Suite::builtin());
+    let path = folder.path().join("o.db");
+    let at = done(0, &suite).run.at;
+    let left = BaselineRecord { number: 2, at, suite: suite.hash(), runs: 20, json: "{}".into() };
+    Db::open(&path).unwrap().apply(&Batch::new().baseline(&key(), left)).unwrap();
+    let store = Store::open(&path, Retention::default()).unwrap();
+    let mut keeper = keeper(Some(&store)).await;
+    for nth in 0..MANY {
+        keeper.observe(&done(nth, &suite), &suite).await;
+    }
+    let db = Db::open(&path).unwrap();
+    assert_eq!(keeper.watch.baseline().map(|made| made.number), Some(3));
+    assert_eq!(db.active(&key()).unwrap().map(|active| active.number), Some(3));
+    assert_eq!(
+        db.runs(&Wanted::of(&key())).unwrap().len(),
+        usize::try_from(MANY).unwrap(),
+        "no run is refused"
+    );
+}
+
+#[tokio::test]
+async fn a_baseline_that_was_lost_on_its_way_to_the_disk_is_stored_with_the_next_run() {
+    let (folder, suite) = (tempfile::tempdir().unwrap(), Suite::builtin());
+    let mut earlier = keeper(None).await;
+    for nth in 0..MANY {
+        earlier.observe(&done(nth, &suite), &suite).await;
+    }
+    let made = earlier.watch.baseline().cloned().unwrap();
+    let path = folder.path().join("o.db");
+    let watch = Batch::new().watch(&key(), earlier.watch.to_json(), None, done(MANY, &suite).run.at);
+    Db::open(&path).unwrap().apply(&watch).unwrap();
+
+    let store = Store::open(&path, Retention::default()).unwrap();
+    let mut keeper = keeper(Some(&store)).await;
+    for nth in [MANY, MANY + 1] {
+        keeper.observe(&done(nth, &suite), &suite).await;
+    }
+    let db = Db::open(&path).unwrap();
+    let stored = db.active(&key()).unwrap().expect("it is in force");
+    assert_eq!(drift::Baseline::of_json(&stored.json).unwrap(), made);
+    assert_eq!(db.runs(&Wanted::of(&key())).unwrap().len(), 2, "it is stored once, and no run is refused");
+}
