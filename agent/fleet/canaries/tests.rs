@@ -1,5 +1,5 @@
 use super::*;
-use crate::drift::Verdict;
+use crate::drift::{Alarm, Verdict};
 use crate::metrics::{Format, render};
 use crate::servers::Target;
 use crate::view::AgentView;
@@ -92,14 +92,19 @@ fn counters_are_at_zero_before_the_first_run_and_what_is_not_known_has_no_series
     {
         assert!(!before.contains(absent), "{absent}: nothing was compared yet");
     }
+    let (stream, severity) = (Stream::FingerprintFast, Severity::Critical);
+    let cause = crate::drift::Cause::Weights;
+    let alarm = Alarm { stream, at: Timestamp::default(), severity, cause, runs: 4 };
     let report = Report {
         verdict: Verdict::Drifting,
-        severity: Some(Severity::Critical),
-        cause: Some(crate::drift::Cause::Weights),
+        severity: Some(severity),
+        cause: Some(cause),
+        alarms: vec![alarm],
         kld: Some(0.25),
         ..Report::default()
     };
-    let alarms = vec![(Stream::FingerprintFast, Severity::Critical)];
+    let silent = Report { verdict: Verdict::Failing, ..report.clone() };
+    let alarms = vec![(stream, severity)];
     fleet.record_canary(
         "box",
         "m",
@@ -118,6 +123,9 @@ fn counters_are_at_zero_before_the_first_run_and_what_is_not_known_has_no_series
     ] {
         assert!(after.contains(series), "{series}\n{after}");
     }
+    fleet.record_canary("box", "m", CanaryRun { report: silent, ..run(RunResult::Error) });
+    let state = "opsagent_drift_state{target=\"box\",model=\"m\",severity=\"critical\"} 1";
+    assert!(page(&fleet).contains(state), "that it answers nothing ends no alarm");
 }
 
 #[test]
