@@ -21,7 +21,7 @@ mod tell;
 
 pub use beat::{Beat, Memory, RUNS_AT_ONCE, TICK};
 pub use plan::{Budget, Plan, Quiet};
-pub use questions::{Asking, SEED, TEXT_TOKENS};
+pub use questions::{Asking, SEED};
 pub use rotation::Rotation;
 pub use round::ask_all;
 pub use run::{Done, Order, Speed};

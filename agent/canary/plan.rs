@@ -7,8 +7,8 @@ use jiff::civil::Time;
 use serde_json::{Map, Value};
 
 /// Tokens that a beat takes of answers, with room: where the server tells log probabilities, 35 of the fingerprint and
-/// some 42 of two graded canaries; where texts are compared, 8 answers of 16 instead of those 35.
-const COMPLETION_PER_BEAT: u64 = 200;
+/// some 42 of two graded canaries, the longest of which takes 64; where texts are compared, 158 instead of those 35.
+const COMPLETION_PER_BEAT: u64 = 240;
 
 /// Tokens that a beat takes of prompts, with room: 394 of the fingerprint and some 100 of two graded canaries.
 const PROMPT_PER_BEAT: u64 = 600;
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn the_budget_lets_a_faster_beat_do_its_work() {
         let usual = Budget::of(Duration::from_secs(300));
-        assert_eq!((usual.completion_tokens_per_hour, usual.prompt_tokens_per_hour), (4800, 22_600));
+        assert_eq!((usual.completion_tokens_per_hour, usual.prompt_tokens_per_hour), (5760, 22_600));
         let fast = Budget::of(Duration::from_secs(60));
         assert!(fast.completion_tokens_per_hour > 60 * 77 && fast.prompt_tokens_per_hour > 60 * 494 + 4042);
         assert_eq!(Budget::of(Duration::ZERO), Budget::of(Duration::from_secs(1)), "no division by nothing");

@@ -4,15 +4,11 @@ use std::time::Duration;
 
 use super::asker::Abilities;
 use crate::sample::{Logprobs, Part, Prompt, Question, Sampling};
-use crate::suite::{Canary, FINGERPRINT_TOKENS, PROBE_TOKENS, SAMPLER, Suite};
+use crate::suite::{Canary, DRAWN_TOKENS, FINGERPRINT_TOKENS, PROBE_TOKENS, SAMPLER, Suite, TEXT_TOKENS};
 
 /// The seed of everything that is asked by a server's own defaults: the same each time, so that answers can be
 /// compared.
 pub const SEED: u32 = 20_260_713;
-
-/// Tokens of a fingerprint's answer that are compared where the server tells no log probabilities: texts tell less, and
-/// four tokens of ten canaries miss every second change that sixteen find (measured).
-pub const TEXT_TOKENS: u32 = 16;
 
 /// How questions are made for one server.
 #[derive(Debug, Clone, Copy)]
@@ -27,19 +23,32 @@ pub struct Asking {
 
 impl Asking {
     /// What is compared at each beat: the first tokens of the fingerprint's canaries and of the short probes, and
-    /// what shows the sampler. Without what the server cannot be asked.
+    /// what shows the sampler. Without what the server cannot be asked; where it tells texts alone, longer ones of
+    /// prompts that are open.
     pub fn fingerprint(&self, suite: &Suite) -> Vec<Question> {
-        let short = suite.canaries.iter().filter(|canary| canary.fingerprint && !canary.long);
-        let mut questions: Vec<Question> = short.map(|canary| self.print(canary)).collect();
+        let mut questions: Vec<Question> = if self.abilities.logprobs {
+            let short = suite.canaries.iter().filter(|canary| canary.fingerprint && !canary.long);
+            short.map(|canary| self.print(canary)).collect()
+        } else {
+            let text = |(name, prompt)| self.first_tokens(name, Part::Fingerprint, prompt, TEXT_TOKENS);
+            suite.texts().into_iter().map(text).collect()
+        };
         questions.extend(self.probes(suite, &["p0", "p1"]));
-        if self.abilities.sampler && !suite.sampler.is_empty() {
-            questions.push(Question {
-                sampling: Sampling::Default { seed: SEED },
-                logprobs: Logprobs::Sampler,
-                ..self.first_tokens(SAMPLER, Part::Sampler, Prompt::Raw(suite.sampler.clone()), PROBE_TOKENS)
-            });
-        }
+        questions.extend(self.sampler(suite));
         questions
+    }
+
+    /// What shows the sampler's settings: its probabilities; else a text that it draws, the same each time where
+    /// the server holds to the seed. Where it does not, the baseline drops it.
+    fn sampler(&self, suite: &Suite) -> Option<Question> {
+        let sampling = Sampling::Default { seed: SEED };
+        if self.abilities.sampler {
+            let prompt = Some(Prompt::Raw(suite.sampler.clone())).filter(|_| !suite.sampler.is_empty())?;
+            let question = self.first_tokens(SAMPLER, Part::Sampler, prompt, PROBE_TOKENS);
+            return Some(Question { sampling, logprobs: Logprobs::Sampler, ..question });
+        }
+        let question = self.first_tokens(SAMPLER, Part::Sampler, suite.drawn()?, DRAWN_TOKENS);
+        Some(Question { sampling, logprobs: Logprobs::None, ..question })
     }
 
     /// What is compared once an hour: the first tokens of long prompts.
@@ -121,10 +130,23 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_not_asked_for_what_it_cannot_tell() {
-        let questions = asking(false, false, false).fingerprint(&Suite::builtin());
-        assert_eq!(questions.len(), 8);
+    fn a_server_that_tells_texts_alone_is_asked_for_open_ones_and_for_one_that_it_draws() {
+        let questions = asking(false, true, false).fingerprint(&Suite::builtin());
+        assert_eq!(names(&questions)[..2], ["op1", "op2"]);
+        assert_eq!(names(&questions)[9..], ["op10", "p0", "p1", "s"]);
         assert!(questions.iter().all(|question| question.logprobs == Logprobs::None));
+        assert!(questions.iter().map(|question| question.max_tokens).sum::<u32>() <= 160);
+        let drawn = &questions[12];
+        assert_eq!((drawn.part, drawn.sampling), (Part::Sampler, Sampling::Default { seed: SEED }));
+        assert_eq!(asking(false, false, false).fingerprint(&Suite::builtin()).len(), 11, "no raw probes");
+    }
+
+    #[test]
+    fn a_server_that_tells_log_probabilities_and_not_its_sampler_draws_a_short_text() {
+        let questions = asking(true, true, false).fingerprint(&Suite::builtin());
+        assert_eq!(names(&questions)[8..], ["p0", "p1", "s"]);
+        assert_eq!((questions[10].logprobs, questions[10].max_tokens), (Logprobs::None, DRAWN_TOKENS));
+        assert!(questions.iter().map(|question| question.max_tokens).sum::<u32>() <= 40);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::read::At;
 use super::slos::{is_target, models, once, values};
 use crate::sample::{Message, Prompt, Role};
 use crate::servers::Target;
-use crate::suite::{CATEGORIES, Canary, OWN, Own, PROBES, SAMPLER, Suite};
+use crate::suite::{CATEGORIES, Canary, OPEN, OWN, Own, PROBES, SAMPLER, Suite};
 
 /// Canaries of one's own: each is asked of every model, at its turn.
 const MOST_CANARIES: usize = 200;
@@ -57,7 +57,9 @@ fn one(
     let name = names.take(raw.name.as_ref(), (&raw.path, raw.line, raw.faulty.contains(&"name")), check);
     if let Some(at) = &raw.name {
         let word = at.value.as_str();
-        let taken = builtin.canary(word).is_some() || PROBES.contains(&word) || word == SAMPLER;
+        let is_open = OPEN.iter().any(|(name, _)| *name == word);
+        let is_probe = PROBES.contains(&word) || word == SAMPLER;
+        let taken = builtin.canary(word).is_some() || is_probe || is_open;
         if taken || CATEGORIES.contains(&word) {
             let problem = format!("{} is a name of the built-in suite, expected another", quoted(word));
             check.fault(at, problem);

@@ -146,6 +146,12 @@ impl Baseline {
         self.checks.contains_key(fault.canary)
     }
 
+    /// Whether the sampler's settings are watched by a text that is drawn, and not by their probabilities.
+    pub(super) fn knows_drawn_text(&self) -> bool {
+        let known = self.canaries.get(SAMPLER);
+        known.is_some_and(|known| known.states.iter().any(|state| matches!(state, Numbers::Text(_))))
+    }
+
     /// Chat canaries that were kept.
     pub(super) fn chat_canaries(&self) -> usize {
         self.canaries.values().filter(|known| known.probe == Probe::Chat).count()

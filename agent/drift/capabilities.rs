@@ -33,8 +33,10 @@ pub(super) fn capabilities(
 ) -> Vec<Capability> {
     let mut all = Vec::new();
     let until = next.map(|next| format!("until the baseline of {next} runs; then sooner"));
-    let full = if baseline.text_mode {
-        "a change that alters the texts (Q4, template, penalties)"
+    let full = if baseline.text_mode && baseline.deterministic {
+        "what alters a text (weights, cache type, template, penalties)"
+    } else if baseline.text_mode {
+        "what alters more texts than vary by themselves (Q4, template, penalties)"
     } else if baseline.deterministic {
         "any other weights, cache type, template or kernels"
     } else {
@@ -42,12 +44,12 @@ pub(super) fn capabilities(
     };
     all.push(one(full, reach.full, until.clone()));
     all.push(one("a fault that hits one answer in five", reach.partial, until.clone()));
-    if !baseline.text_mode {
-        let has = baseline.canaries.contains_key(super::look::SAMPLER);
-        let note =
-            (!has).then(|| "only by tokens that change: this server does not show its sampler".to_owned());
-        all.push(one("other sampling defaults", reach.full.filter(|_| has), note));
-    }
+    let has = baseline.canaries.contains_key(super::look::SAMPLER);
+    let note = (!has).then(|| {
+        "only where greedy texts change: this server neither shows its sampler nor draws the same with the same seed"
+            .to_owned()
+    });
+    all.push(one("other sampling defaults", reach.full.filter(|_| has), note));
     let long = reach.long.map(|runs| runs.saturating_mul(per_hour(seconds)));
     let note = match reach.long {
         Some(runs) => format!("the long prompts are asked once an hour: {runs} times"),

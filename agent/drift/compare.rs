@@ -2,7 +2,6 @@
 
 use super::baseline::{Baseline, Known};
 use super::dictionary::{FLOOR, Numbers, limit};
-use super::learning::numbers;
 use super::look::{Look, Print, SAMPLER};
 use super::{Probe, distance, margin};
 
@@ -64,8 +63,7 @@ pub(super) fn compare(baseline: &Baseline, look: &Look<'_>) -> Compared {
     let mut compared = Compared::default();
     for print in &look.prints {
         let Some(known) = baseline.canaries.get(print.canary) else { continue };
-        let of =
-            if baseline.text_mode { numbers(&[], print.text) } else { numbers(print.positions, print.text) };
+        let of = print.numbers(baseline.text_mode);
         let Some((state, distance)) = nearest(known, &of) else { continue };
         let (one, kl) = hold(baseline, known, print, state, &of, distance);
         if one.probe == Probe::Chat {
@@ -73,9 +71,9 @@ pub(super) fn compare(baseline: &Baseline, look: &Look<'_>) -> Compared {
         }
         compared.each.push(one);
     }
-    let of_sampler = look.sampler.zip(baseline.canaries.get(SAMPLER));
+    let of_sampler = look.sampler.as_ref().zip(baseline.canaries.get(SAMPLER));
     let sampler = of_sampler.and_then(|(sampler, known)| {
-        let distance = nearest(known, &Numbers::Sampler(sampler.to_vec()))?.1;
+        let distance = nearest(known, sampler)?.1;
         let one = One {
             canary: SAMPLER.to_owned(),
             probe: Probe::Sampling,
@@ -124,8 +122,11 @@ impl Compared {
             }
             some
         };
+        self.sampler = sampler;
         if texts {
-            self.short = far;
+            // Where texts vary by themselves, one that is another is no event: their share is.
+            let raw = if baseline.deterministic { any(&[Probe::P0, Probe::P1]) } else { None };
+            self.short = or(far, raw);
             return;
         }
         self.short = or(far, any(&[Probe::Chat, Probe::P0, Probe::P1]));
@@ -157,7 +158,10 @@ fn or(one: Option<bool>, other: Option<bool>) -> Option<bool> {
 
 fn nearest<'a>(known: &'a Known, of: &Numbers) -> Option<(&'a Numbers, f64)> {
     let all = known.states.iter().filter_map(|state| Some((state, state.distance(of, known.raw)?)));
-    all.min_by(|(_, one), (_, other)| one.total_cmp(other))
+    // All texts that are others are as far: the one that parts last is the nearest.
+    all.min_by(|(one, far), (other, farther)| {
+        far.total_cmp(farther).then_with(|| other.common(of).cmp(&one.common(of)))
+    })
 }
 
 /// An answer beside its nearest state; and their KL divergence, where there are distributions.
@@ -180,6 +184,9 @@ fn hold(
         confident: false,
         chosen_otherwise: false,
     };
+    if let (Numbers::Text(from), Numbers::Text(to)) = (state, of) {
+        one.differs_at = from.differs_at(to);
+    }
     let (Numbers::Positions(from), Numbers::Positions(to)) = (state, of) else { return (one, None) };
     let Some(compared) = distance::answer(from, to, limit(known.raw)) else { return (one, None) };
     one.differs_at = compared.differs_at;

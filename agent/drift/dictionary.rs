@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::text::Text;
 use super::{Probe, distance};
 use crate::sample::{Position, Token};
 
@@ -38,8 +39,8 @@ pub enum Numbers {
     Positions(Vec<Position>),
     /// Probabilities of its first token after the samplers.
     Sampler(Vec<(Token, f32)>),
-    /// A hash of its text, where the server tells no probabilities.
-    Text(Token),
+    /// Its text, where the server tells no probabilities.
+    Text(Text),
 }
 
 impl Numbers {
@@ -51,8 +52,16 @@ impl Numbers {
                 Some(distance::answer(from, to, limit(raw))?.distance)
             }
             (Self::Sampler(from), Self::Sampler(to)) => distance::sampler(from, to),
-            (Self::Text(from), Self::Text(to)) => Some(f64::from(u8::from(from != to))),
+            (Self::Text(from), Self::Text(to)) => Some(f64::from(u8::from(!from.is(to)))),
             _ => None,
+        }
+    }
+
+    /// Characters that two texts begin with alike; 0 of all else.
+    pub(super) fn common(&self, to: &Numbers) -> usize {
+        match (self, to) {
+            (Self::Text(from), Self::Text(to)) => from.common(to),
+            _ => 0,
         }
     }
 }
@@ -146,6 +155,11 @@ impl Dictionary {
     /// Whether exactly these numbers were seen.
     pub(super) fn has(&self, of: &Numbers) -> bool {
         self.nearest(of).is_some_and(|(_, far)| far <= EXACTLY)
+    }
+
+    /// Whether texts are compared.
+    pub(super) fn has_texts(&self) -> bool {
+        self.states.iter().any(|state| matches!(state.of, Numbers::Text(_)))
     }
 
     /// Forgets what only runs after number `last` showed.

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::Probe;
 use super::baseline::Record;
 use super::dictionary::{Dictionary, Numbers};
-use super::failures::Failures;
-use super::look::{Look, SAMPLER};
+use super::failures::{self, Failures};
+use super::look::{Fault, Look, SAMPLER};
 use super::performance::Pace;
 use super::rate::QUARANTINE;
-use crate::sample::{Facts, Run, Token};
+use crate::sample::{Facts, Run};
 
 /// Baselines are made anew at so many runs, and no more after the last.
 pub(super) const SIZES: [u64; 4] = [20, 40, 100, 300];
@@ -121,12 +121,12 @@ impl Learning {
         for print in &look.prints {
             let entry = self.canaries.entry(print.canary.to_owned());
             let dictionary = entry.or_insert_with(|| Dictionary::new(print.probe, print.raw));
-            dictionary.take(numbers(print.positions, print.text), number);
+            dictionary.take(print.numbers(false), number);
         }
-        if let Some(sampler) = look.sampler {
+        if let Some(sampler) = &look.sampler {
             let entry = self.canaries.entry(SAMPLER.to_owned());
             let dictionary = entry.or_insert_with(|| Dictionary::new(Probe::Sampling, true));
-            dictionary.take(Numbers::Sampler(sampler.to_vec()), number);
+            dictionary.take(sampler.clone(), number);
         }
         for (canary, tokens) in &look.prompt_tokens {
             let told = self.prompt_tokens.entry((*canary).to_owned()).or_insert(Some(*tokens));
@@ -214,12 +214,4 @@ impl Settled {
             record.count(*passed);
         }
     }
-}
-
-/// An answer's first tokens as they are compared.
-pub(super) fn numbers(positions: &[crate::sample::Position], text: &str) -> Numbers {
-    if positions.is_empty() {
-        return Numbers::Text(Token::of_bytes(text.as_bytes()));
-    }
-    Numbers::Positions(positions.to_vec())
 }

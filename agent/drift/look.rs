@@ -3,20 +3,22 @@
 use std::collections::BTreeMap;
 
 use crate::checks;
-use crate::sample::{Answer, AskError, Part, Position, Purpose, Reply, Run, Token};
+use crate::sample::{Answer, AskError, Part, Position, Purpose, Reply, Run};
 pub(super) use crate::suite::SAMPLER;
 use crate::suite::Suite;
 
 use super::Probe;
+use super::dictionary::Numbers;
 use super::performance::Pace;
+use super::text::Text;
 
 /// One run, sorted.
 #[derive(Debug, Default)]
 pub(super) struct Look<'a> {
     /// First tokens of canaries and probes.
     pub prints: Vec<Print<'a>>,
-    /// The first token's probabilities after the samplers.
-    pub sampler: Option<&'a [(Token, f32)]>,
+    /// What shows the sampler's settings: the first token's probabilities after it, else a text that it drew.
+    pub sampler: Option<Numbers>,
     /// Whole answers held against their checks.
     pub graded: Vec<Graded<'a>>,
     /// Answers that fail in a way that tells of the model or its set-up.
@@ -48,6 +50,18 @@ pub(super) struct Print<'a> {
     pub positions: &'a [Position],
     /// Its text.
     pub text: &'a str,
+    /// Tokens of it, as the server counts them.
+    pub tokens: Option<u64>,
+}
+
+impl Print<'_> {
+    /// It as it is compared; its text alone where `texts` says so, or where there is no more.
+    pub(super) fn numbers(&self, texts: bool) -> Numbers {
+        if texts || self.positions.is_empty() {
+            return Numbers::Text(Text::of(self.text, self.tokens));
+        }
+        Numbers::Positions(self.positions.to_vec())
+    }
 }
 
 /// A whole answer.
@@ -90,6 +104,8 @@ impl<'a> Look<'a> {
         for answer in &run.answers {
             match &answer.result {
                 Ok(reply) => look.take(answer, reply, suite),
+                // What is drawn may be an empty text.
+                Err(AskError::Empty) if answer.part == Part::Sampler => {}
                 Err(error) if error.is_hard() && !whole => {
                     let is = |which| probe(&answer.canary, suite).is_some_and(|(probe, _)| probe == which);
                     let of_first_tokens = answer.part == Part::Fingerprint;
@@ -134,11 +150,12 @@ impl<'a> Look<'a> {
             }
         }
         match answer.part {
-            Part::Sampler => self.sampler = (!reply.sampler.is_empty()).then_some(&reply.sampler),
+            Part::Sampler => self.sampler = Some(drawn(reply)),
             Part::Fingerprint => {
                 let Some((probe, raw)) = probe(&answer.canary, suite) else { return };
                 let (positions, text) = (reply.positions.as_slice(), reply.text.as_str());
-                self.prints.push(Print { canary: &answer.canary, probe, raw, positions, text });
+                let tokens = reply.generation.tokens.output;
+                self.prints.push(Print { canary: &answer.canary, probe, raw, positions, text, tokens });
             }
             Part::Graded => {
                 let Some(canary) = suite.canary(&answer.canary).filter(|canary| !canary.checks.is_empty())
@@ -160,6 +177,14 @@ impl<'a> Look<'a> {
     }
 }
 
+/// What shows the sampler's settings: its probabilities, where they are told.
+fn drawn(reply: &Reply) -> Numbers {
+    if reply.sampler.is_empty() {
+        return Numbers::Text(Text::of(&reply.text, reply.generation.tokens.output));
+    }
+    Numbers::Sampler(reply.sampler.clone())
+}
+
 /// Which distance the first tokens of a canary or probe count to, and whether its prompt is raw. `None`: not of this suite.
 pub(super) fn probe(name: &str, suite: &Suite) -> Option<(Probe, bool)> {
     if suite.probes.iter().any(|(probe, _)| *probe == name) {
@@ -168,6 +193,9 @@ pub(super) fn probe(name: &str, suite: &Suite) -> Option<(Probe, bool)> {
             "p1" => (Probe::P1, true),
             _ => (Probe::Long, true),
         });
+    }
+    if suite.open.iter().any(|(open, _)| *open == name) {
+        return Some((Probe::Chat, false));
     }
     let canary = suite.canary(name)?;
     Some((if canary.long { Probe::Long } else { Probe::Chat }, false))

@@ -19,8 +19,6 @@ const LEAST_CANARIES: usize = 6;
 /// Checks that should be watched at least: with fewer, a loss of quality shows in none of them.
 const LEAST_CHECKS: usize = 12;
 
-/// Texts, of all, that may differ beyond what the baseline saw: two.
-const TEXTS_APART: f64 = 2.0;
 
 /// Why no baseline can be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -114,18 +112,22 @@ fn chat(learning: &Learning) -> impl Iterator<Item = (&String, &Dictionary)> {
 
 /// Whether each short canary has few states, none of them new in the last half.
 fn is_deterministic(learning: &Learning, last: u64) -> bool {
-    let steady = |dictionary: &Dictionary| {
-        let newest = dictionary.newest(last);
-        dictionary.states(last).len() <= FEW_STATES
-            && (newest <= 1 || newest <= last / 2)
-            && !dictionary.scattered
-    };
-    chat(learning).all(|(_, dictionary)| steady(dictionary))
+    chat(learning).all(|(_, dictionary)| is_steady(dictionary, last))
+}
+
+fn is_steady(dictionary: &Dictionary, last: u64) -> bool {
+    let newest = dictionary.newest(last);
+    let is_settled = newest <= 1 || newest <= last / 2;
+    dictionary.states(last).len() <= FEW_STATES && is_settled && !dictionary.scattered
 }
 
 /// What is kept of a canary. `Ok(None)`: it was not seen in these runs.
 fn known(dictionary: &Dictionary, factor: f64, last: u64, text_mode: bool) -> Result<Option<Known>, String> {
     let states = dictionary.states(last);
+    let is_drawn = dictionary.probe == Probe::Sampling && dictionary.has_texts();
+    if is_drawn && !is_steady(dictionary, last) {
+        return Err("what the server draws with the same seed is another text each time".to_owned());
+    }
     if dictionary.scattered {
         return Err(format!("it answered in more than {MOST_STATES} ways"));
     }
@@ -154,7 +156,7 @@ fn tolerances(baseline: &mut Baseline, learning: &Learning, factor: f64, last: u
     };
     let most = (1..=last).map(of_run).fold(0.0, f64::max);
     if baseline.text_mode {
-        baseline.tolerance = most + TEXTS_APART / count;
+        baseline.tolerance = tolerance::of_texts(most, count, baseline.deterministic);
         baseline.slow_tolerance = baseline.tolerance;
     } else {
         baseline.tolerance = (factor * most).max(FLOOR);

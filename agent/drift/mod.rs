@@ -28,6 +28,7 @@ mod recovery;
 mod seen;
 mod severity;
 pub mod slow;
+mod text;
 pub mod tolerance;
 mod watch;
 mod words;
@@ -37,6 +38,7 @@ pub use dictionary::Numbers;
 pub use making::Refused;
 pub use plan::Plan;
 pub use seen::{Event, Judged, Seen, Wants, What};
+pub use text::Text;
 pub use watch::Watch;
 pub use words::{
     Alarm, BaselineInfo, Capability, CategoryResult, Cause, Change, CheckLost, Learning, Probe, Proportion,

@@ -15,6 +15,13 @@ pub(super) use remedy::told;
 /// Names that are listed before the rest is only counted.
 const LISTED: usize = 4;
 
+/// Texts that first differ before this token, from 0, are broken: other weights or another template do that, and a
+/// change of numbers alone seldom does.
+const EARLY: u32 = 2;
+
+/// What shows the sampler's settings where its probabilities are not told.
+const DRAWN: &str = "the text drawn with a fixed seed";
+
 /// As much of a digest as tells two apart.
 const FACT: usize = 28;
 
@@ -90,7 +97,10 @@ pub(super) fn moved(
     for (probe, name) in [(Probe::Long, "long prompts"), (Probe::Sampling, "the sampler's probabilities")] {
         let far = picture.distance(probe).filter(|_| picture.has_moved(probe));
         let unit = if probe == Probe::Sampling { "" } else { " nat" };
-        said.extend(far.filter(|far| *far > 0.0).map(|far| format!("{name} by {far:.2}{unit}")));
+        let drawn = probe == Probe::Sampling && baseline.is_some_and(Baseline::knows_drawn_text);
+        said.extend(far.filter(|far| *far > 0.0).map(|far| {
+            if drawn { DRAWN.to_owned() } else { format!("{name} by {far:.2}{unit}") }
+        }));
     }
     if picture.chosen_otherwise {
         said.push("other tokens are chosen out of the same probabilities".to_owned());
@@ -106,13 +116,23 @@ pub(super) fn moved(
     }
     said.extend(faults(picture));
     if off > 0 {
-        said.extend(picture.first_difference.map(|at| format!("texts first differ at token {}", at + 1)));
+        said.extend(picture.first_difference.map(|at| first_difference(at, texts)));
     }
     if said.is_empty() {
         let probes: Vec<&str> = picture.moved.iter().map(|probe| name(*probe)).collect();
         said.push(if probes.is_empty() { "single runs, a little".to_owned() } else { probes.join(", ") });
     }
     said.join("; ")
+}
+
+/// Where texts first differ, the median. Of texts alone it is all there is to tell a broken model by.
+fn first_difference(at: u32, texts: bool) -> String {
+    let nth = at + 1;
+    if !texts {
+        return format!("texts first differ at token {nth}");
+    }
+    let like = if at < EARLY { "early, as of other weights" } else { "late, as of a change of numbers" };
+    format!("texts first differ at about token {nth}: {like}")
 }
 
 /// A KLD equivalent with its place on the published scale, and where few answers leave it open, from where to where.
@@ -180,7 +200,10 @@ fn likely(told: &Told<'_>) -> String {
         why.push(format!("{} did not", still.join(" and ")));
     }
     let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join(", ")) };
-    let ambiguity = cause::ambiguity(cause, told.changes).map(|also| format!("; {also}")).unwrap_or_default();
+    let drawn = told.baseline.is_some_and(Baseline::knows_drawn_text) && cause == Cause::Sampling;
+    let small = drawn.then_some("a change of numbers that no other text shows looks alike");
+    let also = cause::ambiguity(cause, told.changes).or(small);
+    let ambiguity = also.map(|also| format!("; {also}")).unwrap_or_default();
     format!("Most likely: {}{why}{ambiguity}", cause::said(cause))
 }
 

@@ -13,7 +13,7 @@ pub(super) const SAMPLER: &str = "one two three one two three one two";
 
 /// Whose first tokens are compared at each beat: at most 64 tokens with template and answer, the length below which
 /// an engine computes the same numbers each time.
-const FINGERPRINT: [&str; 8] = ["ar2", "js1", "in2", "cl1", "ex3", "co1", "ml1", "rf3"];
+pub(super) const FINGERPRINT: [&str; 8] = ["ar2", "js1", "in2", "cl1", "ex3", "co1", "ml1", "rf3"];
 
 // Notes of random words with one needle; 269, 643 and 1,463 tokens of SmolLM2 with its template.
 const LC1: &str = include_str!("texts/lc1.txt");

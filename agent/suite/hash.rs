@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::{Canary, Suite};
+use super::{Canary, DRAWN_TOKENS, Suite, TEXT_TOKENS};
 use crate::sample::{Prompt, Role};
 
 /// Raised when canonical JSON itself changes, so that old hashes are no longer met.
@@ -17,7 +17,9 @@ impl Suite {
         let mut canaries: Vec<&Canary> = self.canaries.iter().collect();
         canaries.sort_by(|a, b| a.id.cmp(&b.id));
         let canaries: Vec<Value> = canaries.into_iter().map(of_canary).collect();
-        let whole = sorted(&json!([FORM, canaries, self.probes, self.sampler]));
+        // A text of other length is another text: its tokens are part of what is asked.
+        let texts = json!([self.open, TEXT_TOKENS, self.drawn, DRAWN_TOKENS]);
+        let whole = sorted(&json!([FORM, canaries, self.probes, self.sampler, texts]));
         let digest = ring::digest::digest(&ring::digest::SHA256, whole.to_string().as_bytes());
         digest.as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
             // Writing to a string cannot fail.

@@ -5,9 +5,11 @@ use crate::sample::{Message, Prompt, Role};
 
 mod builtin;
 mod hash;
+mod open;
 mod own;
 mod select;
 
+pub use open::{DRAWN_TOKENS, OPEN, TEXT_TOKENS, TEXTS};
 pub use own::Own;
 
 /// A known prompt with its checks.
@@ -67,6 +69,10 @@ pub struct Suite {
     pub probes: Vec<(&'static str, String)>,
     /// The prompt that shows the sampler's settings: repeated words, so that penalties show too.
     pub sampler: String,
+    /// The prompt of which a text is drawn, where the server does not show its sampler.
+    pub drawn: String,
+    /// Prompts of one message whose answers are open: for servers that tell texts alone.
+    pub open: Vec<(&'static str, String)>,
 }
 
 impl Suite {
@@ -76,6 +82,8 @@ impl Suite {
             canaries: builtin::canaries(),
             probes: builtin::probes(),
             sampler: builtin::SAMPLER.to_owned(),
+            drawn: open::DRAWN.to_owned(),
+            open: open::open(),
         }
     }
 

@@ -17,6 +17,8 @@ impl Suite {
             canaries: self.canaries.iter().filter(wanted).cloned().collect(),
             probes: self.probes.iter().filter(|(name, _)| named(name)).cloned().collect(),
             sampler: if named(SAMPLER) { self.sampler.clone() } else { String::new() },
+            drawn: if named(SAMPLER) { self.drawn.clone() } else { String::new() },
+            open: self.open.iter().filter(|(name, _)| named(name)).cloned().collect(),
         })
     }
 
@@ -28,13 +30,15 @@ impl Suite {
             canaries: self.fingerprint().filter(|canary| !canary.long).cloned().collect(),
             probes: self.probes.iter().filter(|(name, _)| matches!(*name, "p0" | "p1")).cloned().collect(),
             sampler: self.sampler.clone(),
+            drawn: self.drawn.clone(),
+            open: self.open.clone(),
         }
     }
 
     fn knows(&self, name: &str) -> bool {
         let canary = |canary: &Canary| canary.id == name || canary.category == name;
         self.canaries.iter().any(canary)
-            || self.probes.iter().any(|(probe, _)| *probe == name)
+            || self.probes.iter().chain(&self.open).any(|(probe, _)| *probe == name)
             || name == SAMPLER && !self.sampler.is_empty()
     }
 

@@ -1,8 +1,11 @@
 //! A shorter form of `cargo bench --bench drift_sim`: false alarms of simulated time, and runs to the alarm.
 
+#[path = "../bench/drift_sim/texts.rs"]
+mod texts;
 #[path = "../bench/drift_sim/years.rs"]
 mod years;
 
+use texts::quiet_texts;
 use years::{ALARM_LIMIT, BASELINE, FACTORS, Null, SLOW_FACTORS, YEAR, at_rate, delays, quiet_time};
 
 #[test]
@@ -11,6 +14,7 @@ fn a_model_that_does_not_change_raises_no_alarm_in_a_month_of_any_noise() {
         let alarms = quiet_time(null, YEAR / 12, 1000);
         assert_eq!(alarms.fast[1], 0, "{}, tolerance × {}", null.name(), FACTORS[1]);
         assert_eq!(alarms.slow[1], 0, "{}, tolerance × {}", null.name(), SLOW_FACTORS[1]);
+        assert_eq!(quiet_texts(null, YEAR / 12, 3000), 0, "{}, texts alone", null.name());
     }
 }
 

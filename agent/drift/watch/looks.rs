@@ -5,7 +5,6 @@
 use super::budgets::{ANSWERS, EXTRA};
 use super::observe::Sight;
 use super::{MOST_ANSWERS, MOST_EXTRA, Watch};
-use crate::drift::learning::numbers;
 use crate::sample::Purpose;
 
 /// Where numbers vary by themselves, what varies now may vary the same a moment later: one look in so long counts.
@@ -62,9 +61,8 @@ fn repeats(watch: &Watch, sight: &Sight<'_>) -> bool {
     let same = |canary: &str| {
         let print = sight.look.prints.iter().find(|print| print.canary == canary);
         let of = match print {
-            Some(print) if candidate.text_mode => numbers(&[], print.text),
-            Some(print) => numbers(print.positions, print.text),
-            None => crate::drift::Numbers::Sampler(sight.look.sampler?.to_vec()),
+            Some(print) => print.numbers(candidate.text_mode),
+            None => sight.look.sampler.clone()?,
         };
         Some(candidate.canaries.get(canary)?.has(&of))
     };

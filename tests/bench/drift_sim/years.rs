@@ -80,11 +80,16 @@ impl Null {
 
     /// The largest score of a baseline: of those that depend on load, half its runs were under forced load.
     fn most(self, baseline: &[f64], random: &mut Random) -> f64 {
+        baseline.iter().copied().chain(self.forced(random)).fold(0.0, f64::max)
+    }
+
+    /// Scores of the runs under forced load, of noise that depends on load.
+    pub fn forced(self, random: &mut Random) -> Vec<f64> {
         let forced = match self {
             Self::Spells | Self::OfficeHours => Self::Independent.scores(30, random),
             _ => Vec::new(),
         };
-        baseline.iter().copied().chain(forced.into_iter().map(|score| score * 10.0)).fold(0.0, f64::max)
+        forced.into_iter().map(|score| score * 10.0).collect()
     }
 }
 
@@ -146,13 +151,13 @@ pub fn delays(quiet: usize, share: f64, times: u64) -> (Vec<u64>, Option<u64>) {
     (all, before.runs_to_alarm(share))
 }
 
-fn fast(exceeding: u64) -> Evidence {
+pub fn fast(exceeding: u64) -> Evidence {
     let budget = Budget::of(Stream::FingerprintFast, ALARMS_A_YEAR, BEAT);
     Evidence::new(exceeding, BASELINE as u64, budget)
 }
 
 /// Standard normal (Box and Muller).
-fn normal(random: &mut Random) -> f64 {
+pub fn normal(random: &mut Random) -> f64 {
     let radius = (-2.0 * (1.0 - random.unit()).ln()).sqrt();
     radius * (std::f64::consts::TAU * random.unit()).cos()
 }

@@ -25,7 +25,7 @@ pub(super) fn suite() -> Suite {
     let mut canaries: Vec<Canary> = CHAT.iter().map(|id| canary(id, false)).collect();
     canaries.extend(LONG.iter().map(|id| canary(id, true)));
     let probes = ["p0", "p1", "p2", "p3"].map(|name| (name, String::new())).to_vec();
-    Suite { canaries, probes, sampler: String::new() }
+    Suite { canaries, probes, sampler: String::new(), drawn: String::new(), open: Vec::new() }
 }
 
 /// A position whose numbers follow from the prompt's name, its place, and how far it was moved by what.

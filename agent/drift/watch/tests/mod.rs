@@ -12,6 +12,7 @@ mod kept;
 mod looks;
 mod model;
 mod others;
+mod texts;
 
 use asked::suite;
 use model::Model;
