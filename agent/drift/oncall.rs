@@ -98,9 +98,10 @@ pub(super) fn moved(
         let far = picture.distance(probe).filter(|_| picture.has_moved(probe));
         let unit = if probe == Probe::Sampling { "" } else { " nat" };
         let drawn = probe == Probe::Sampling && baseline.is_some_and(Baseline::knows_drawn_text);
-        said.extend(far.filter(|far| *far > 0.0).map(|far| {
-            if drawn { DRAWN.to_owned() } else { format!("{name} by {far:.2}{unit}") }
-        }));
+        said.extend(
+            far.filter(|far| *far > 0.0)
+                .map(|far| if drawn { DRAWN.to_owned() } else { format!("{name} by {far:.2}{unit}") }),
+        );
     }
     if picture.chosen_otherwise {
         said.push("other tokens are chosen out of the same probabilities".to_owned());

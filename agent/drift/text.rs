@@ -78,7 +78,11 @@ mod tests {
         assert_eq!(known.differs_at(&Text::of("The sea is deep.", Some(6))), Some(3));
         assert_eq!(known.differs_at(&Text::of("The sea is wide", Some(5))), Some(4), "one that ends sooner");
         let uncounted = Text::of("The sea is wide and blue.", None);
-        assert_eq!(uncounted.differs_at(&Text::of("The sea is deep.", None)), Some(2), "4 characters a token");
+        assert_eq!(
+            uncounted.differs_at(&Text::of("The sea is deep.", None)),
+            Some(2),
+            "4 characters a token"
+        );
     }
 
     #[test]

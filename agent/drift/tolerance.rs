@@ -42,7 +42,11 @@ mod tests {
             let part = f64::from(unknown) / 10.0;
             assert_eq!(part > of_texts(0.0, 10.0, true), unknown >= 1, "{unknown}");
             assert_eq!(part > of_texts(0.0, 10.0, false), unknown >= 3, "{unknown}");
-            assert_eq!(part > of_texts(0.1, 10.0, true), unknown >= 2, "{unknown}: one run had one of its own");
+            assert_eq!(
+                part > of_texts(0.1, 10.0, true),
+                unknown >= 2,
+                "{unknown}: one run had one of its own"
+            );
         }
     }
 }

@@ -42,9 +42,13 @@ impl Suite {
     /// What is compared at each beat where the server tells texts alone: the config's own canaries of the fingerprint,
     /// and open prompts up to [`TEXTS`].
     pub fn texts(&self) -> Vec<(&str, Prompt)> {
-        let own = |canary: &&Canary| !canary.long && !super::builtin::FINGERPRINT.contains(&canary.id.as_str());
-        let mut all: Vec<(&str, Prompt)> =
-            self.fingerprint().filter(own).map(|canary| (canary.id.as_str(), canary.prompt.clone())).collect();
+        let own =
+            |canary: &&Canary| !canary.long && !super::builtin::FINGERPRINT.contains(&canary.id.as_str());
+        let mut all: Vec<(&str, Prompt)> = self
+            .fingerprint()
+            .filter(own)
+            .map(|canary| (canary.id.as_str(), canary.prompt.clone()))
+            .collect();
         let room = TEXTS.saturating_sub(all.len());
         all.extend(self.open.iter().take(room).map(|(name, text)| (*name, super::chat(text))));
         all

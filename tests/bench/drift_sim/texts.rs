@@ -46,9 +46,8 @@ impl Text {
 /// evenly on a logarithmic scale: so there are texts that flip all the time, seldom, and never.
 pub fn quiet_texts(null: Null, runs: usize, seed: u64) -> u32 {
     let mut random = Random::new(seed);
-    let mut texts: Vec<Text> = (0..TEXTS)
-        .map(|_| Text { margin: (-8.0 + 7.0 * random.unit()).exp(), seen: Vec::new() })
-        .collect();
+    let mut texts: Vec<Text> =
+        (0..TEXTS).map(|_| Text { margin: (-8.0 + 7.0 * random.unit()).exp(), seen: Vec::new() }).collect();
     let scores = null.scores(BASELINE + runs, &mut random);
     let (baseline, rest) = scores.split_at(BASELINE);
     let baseline = [null.forced(&mut random), baseline.to_vec()].concat();

@@ -34,7 +34,7 @@ fn runs(from: usize, count: usize, says: Says<'_>) -> Vec<Run> {
         Run {
             target: "gpu1".into(),
             model: "qwen3:8b".into(),
-            at: begin + SignedDuration::from_mins(5 * run as i64),
+            at: begin + SignedDuration::from_mins(5 * i64::try_from(run).unwrap()),
             purpose: Purpose::Beat,
             suite: "suite-1".into(),
             facts: Facts::default(),
@@ -82,7 +82,10 @@ fn one_text_of_ten_is_enough_where_none_ever_varied_and_it_is_told_where_it_part
         };
         let (runs, report) = found(&mut watch.clone(), 10, &says).unwrap();
         assert_eq!((runs, report.text_match_ratio, report.first_difference), (4, Some(0.9), Some(at)));
-        assert_eq!((report.severity, report.alarms[0].stream), (Some(Severity::Warning), Stream::FingerprintFast));
+        assert_eq!(
+            (report.severity, report.alarms[0].stream),
+            (Some(Severity::Warning), Stream::FingerprintFast)
+        );
         let moved = &report.words[0];
         assert!(moved.contains("answers to 1 of 10 fingerprint prompts") && moved.contains(word), "{moved}");
     }
