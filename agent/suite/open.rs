@@ -13,8 +13,8 @@ pub const TEXTS: usize = 10;
 /// Tokens of each that are compared: ten of them, the drawn text and two probes are below 160 tokens.
 pub const TEXT_TOKENS: u32 = 15;
 
-/// Tokens of a text that is drawn with the server's own sampling: other sampling defaults show within the first two
-/// where all is open (measured), and 34 tokens of the fingerprint with these are 40.
+/// Tokens of a text that is drawn with the server's own sampling: another temperature, top-p, top-k or repeat penalty
+/// shows within the first two where all is open (measured), and 34 tokens of the fingerprint with these are 40.
 pub const DRAWN_TOKENS: u32 = 6;
 
 /// What is drawn, with a fixed seed: many first words are likely, so that any other choice among them shows.

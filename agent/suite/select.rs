@@ -72,7 +72,9 @@ mod tests {
         assert_eq!(ids, ["ar2", "js1", "js2", "js3"]);
         assert_eq!((part.probes.len(), part.sampler.as_str()), (1, ""));
         assert_ne!(part.hash(), suite.hash());
-        let all: Vec<&str> = crate::suite::CATEGORIES.into_iter().chain(PROBES).chain([SAMPLER]).collect();
+        let open = crate::suite::OPEN.map(|(name, _)| name);
+        let all = crate::suite::CATEGORIES.into_iter().chain(PROBES).chain(open).chain([SAMPLER]);
+        let all: Vec<&str> = all.collect();
         assert_eq!(suite.only(&all).unwrap(), suite);
         let said = suite.only(&["ar2", "jsn"]).unwrap_err();
         assert_eq!(said, "no canary and no category is named \"jsn\", did you mean json?");

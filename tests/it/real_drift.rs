@@ -73,7 +73,7 @@ async fn a_server_that_tells_only_texts_is_watched_by_them() {
     let watch = drill.learned(&served.telling_texts_alone(), 20).await;
     assert!(watch.baseline().unwrap().text_mode);
     let within = said(&mut drill, &watch);
-    for name in ["weights Q4_0", "repeat penalty 1.3"] {
+    for name in ["weights Q4_0", "K cache q4_0", "system prompt, pirate", "temperature 1.5"] {
         let (name, change, _) = change(name);
         let served = ground.serve(change).await.telling_texts_alone();
         let found = drill.find(&served, &watch, within).await;

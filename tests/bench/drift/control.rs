@@ -26,7 +26,7 @@ pub async fn exact(runs: u64) -> bool {
     quiet(&mut drill, &mut served, watch, "a table of 2 MB", learned, runs).await
 }
 
-fn head() {
+pub fn head() {
     println!(
         "\nNothing changed: a sixth of the runs while others use the server too, a restart every {RESTART} runs:\n"
     );
@@ -35,7 +35,7 @@ fn head() {
     );
 }
 
-async fn quiet(
+pub async fn quiet(
     drill: &mut Drill,
     served: &mut Served,
     mut watch: Watch,
