@@ -194,11 +194,9 @@ pub(super) fn probe(name: &str, suite: &Suite) -> Option<(Probe, bool)> {
             _ => (Probe::Long, true),
         });
     }
-    if suite.open.iter().any(|(open, _)| *open == name) {
-        return Some((Probe::Chat, false));
-    }
-    let canary = suite.canary(name)?;
-    Some((if canary.long { Probe::Long } else { Probe::Chat }, false))
+    let is_open = suite.open.iter().any(|(open, _)| *open == name);
+    let long = !is_open && suite.canary(name)?.long;
+    Some((if long { Probe::Long } else { Probe::Chat }, false))
 }
 
 /// Seconds of getting a model ready from which on an answer is one of a cold start.

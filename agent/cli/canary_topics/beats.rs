@@ -17,7 +17,8 @@ pub(in crate::cli) static STREAMS: [Said; 6] = [
     said(
         "stream fingerprint_fast",
         STREAM,
-        "The first tokens of eight canaries and the probes, each run for itself: finds a full change within runs.",
+        "The first tokens of eight canaries and the probes, each run for itself: finds a full change within runs. Where \
+         the server tells no log probabilities, ten texts of 15 tokens.",
         "opsagent explain drift.",
     ),
     said(

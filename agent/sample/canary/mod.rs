@@ -116,7 +116,8 @@ pub struct Answer {
 /// An answer.
 #[derive(Debug, Clone)]
 pub struct Reply {
-    /// Its visible text. Held in memory only, unless the config says that answers are stored.
+    /// Its visible text; of an answer that is only compared, its thinking where that is all it says. Held in memory
+    /// only, unless the config says that answers are stored.
     pub text: String,
     /// A position for each token, where the server tells distributions; else empty.
     pub positions: Vec<Position>,

@@ -6,7 +6,7 @@ use super::Api;
 use super::documents::documents;
 use super::entries::Entries;
 use super::refusal::words;
-use crate::sample::{AskError, End, Failure, Generation, Logprobs, Question, Reply};
+use crate::sample::{AskError, End, Failure, Generation, Logprobs, Part, Question, Reply};
 
 /// What came over the wire for one question.
 #[derive(Debug)]
@@ -23,8 +23,8 @@ pub struct Heard<'a> {
 #[derive(Debug, Default)]
 struct Reading {
     text: String,
-    /// There was text of the model's thinking.
-    thought: bool,
+    /// The text of the model's thinking.
+    thought: String,
     entries: Entries,
 }
 
@@ -42,7 +42,8 @@ pub fn conclude(api: Api, question: &Question, heard: Heard<'_>) -> Result<Reply
         reading.take(api, &document)?;
     }
     let Reading { text, thought, entries } = reading;
-    let nothing = text.is_empty() && !thought && entries.positions.is_empty() && entries.sampler.is_empty();
+    let nothing =
+        text.is_empty() && thought.is_empty() && entries.positions.is_empty() && entries.sampler.is_empty();
     if nothing && generation.tokens.output.unwrap_or(0) == 0 {
         return Err(AskError::Empty);
     }
@@ -50,6 +51,8 @@ pub fn conclude(api: Api, question: &Question, heard: Heard<'_>) -> Result<Reply
         let text = "it tells no probabilities after the samplers".into();
         return Err(AskError::Malformed { text });
     }
+    // A model that thinks says nothing else in its first tokens: they are what is compared. What is graded is its answer.
+    let text = if text.is_empty() && question.part != Part::Graded { thought } else { text };
     Ok(Reply { text, positions: entries.positions, sampler: entries.sampler, generation })
 }
 
@@ -116,6 +119,36 @@ impl Reading {
     }
 
     fn think(&mut self, text: Option<&Value>) {
-        self.thought |= text.and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+        self.thought.push_str(text.and_then(Value::as_str).unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::sample::{Dialect, Prompt, Sampling};
+
+    #[test]
+    fn of_a_model_that_thinks_its_thoughts_are_compared_and_not_graded() {
+        let body = br#"{"choices":[{"message":{"content":"","reasoning_content":"Okay, a fox."}}]}"#;
+        let read = |part| {
+            let question = Question {
+                canary: "op1".into(),
+                part,
+                prompt: Prompt::Raw(String::new()),
+                max_tokens: 4,
+                sampling: Sampling::Greedy,
+                logprobs: Logprobs::None,
+                stream: false,
+                cache: None,
+                timeout: Duration::from_secs(1),
+            };
+            let generation = Generation::new(Dialect::OpenaiChat, End::Complete, Duration::from_millis(9));
+            conclude(Api::OpenaiChat, &question, Heard { status: 200, body, generation }).unwrap().text
+        };
+        assert_eq!((read(Part::Fingerprint).as_str(), read(Part::Graded).as_str()), ("Okay, a fox.", ""));
+        assert_eq!(read(Part::Sampler), "Okay, a fox.");
     }
 }
