@@ -58,7 +58,7 @@ impl Failures {
 impl Learning {
     /// Takes in which canaries of a run failed, and which answered.
     pub(super) fn take_faults(&mut self, look: &Look<'_>) {
-        let sampler = look.sampler.map(|_| SAMPLER);
+        let sampler = look.sampler.as_ref().map(|_| SAMPLER);
         let asked = look.prints.iter().map(|print| print.canary).chain(sampler);
         let is_first = |fault: &&Fault<'_>| fault.of_first_tokens || fault.canary == SAMPLER;
         take(&mut self.failed, look.faults.iter().filter(is_first), asked);

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Probe;
 use super::baseline::Record;
-use super::dictionary::{Dictionary, Numbers};
-use super::failures::{self, Failures};
-use super::look::{Fault, Look, SAMPLER};
+use super::dictionary::Dictionary;
+use super::failures::Failures;
+use super::look::{Look, SAMPLER};
 use super::performance::Pace;
 use super::rate::QUARANTINE;
 use crate::sample::{Facts, Run};

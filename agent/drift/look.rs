@@ -104,8 +104,6 @@ impl<'a> Look<'a> {
         for answer in &run.answers {
             match &answer.result {
                 Ok(reply) => look.take(answer, reply, suite),
-                // What is drawn may be an empty text.
-                Err(AskError::Empty) if answer.part == Part::Sampler => {}
                 Err(error) if error.is_hard() && !whole => {
                     let is = |which| probe(&answer.canary, suite).is_some_and(|(probe, _)| probe == which);
                     let of_first_tokens = answer.part == Part::Fingerprint;

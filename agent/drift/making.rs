@@ -19,7 +19,6 @@ const LEAST_CANARIES: usize = 6;
 /// Checks that should be watched at least: with fewer, a loss of quality shows in none of them.
 const LEAST_CHECKS: usize = 12;
 
-
 /// Why no baseline can be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
