@@ -65,7 +65,7 @@ fn json_has_no_word_of_an_answer_unless_it_is_asked_for() {
     let (code, out, _) = shell.run(&["canary", "--url", &oracle.url(), "--quick", "--json"]);
     let told: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &told["exit_code"], &told["model"]), (0, &0.into(), &"stub".into()));
-    assert_eq!(told["answers"].as_array().unwrap().len(), 10);
+    assert_eq!(told["answers"].as_array().unwrap().len(), 11, "eight, two probes and a text that is drawn");
     assert!(told["answers"].as_array().unwrap().iter().all(|one| one["text"].is_null()), "{out}");
     let (_, out, _) =
         shell.run(&["canary", "--url", &oracle.url(), "--only", "ar1", "--json", "--show", "answers"]);
