@@ -138,7 +138,7 @@ mod tests {
     fn a_server_that_tells_texts_alone_is_asked_for_open_ones_and_for_one_that_it_draws() {
         let questions = asking(false, true, false).fingerprint(&Suite::builtin());
         assert_eq!(names(&questions)[..2], ["op1", "op2"]);
-        assert_eq!(names(&questions)[9..], ["op10", "p0", "p1", "s"]);
+        assert_eq!(names(&questions)[9..], ["op10", "p0", "p1", SAMPLER]);
         assert!(questions.iter().all(|question| question.logprobs == Logprobs::None));
         assert!(questions.iter().map(|question| question.max_tokens).sum::<u32>() <= 160);
         let drawn = &questions[12];
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_server_that_tells_log_probabilities_and_not_its_sampler_draws_a_short_text() {
         let questions = asking(true, true, false).fingerprint(&Suite::builtin());
-        assert_eq!(names(&questions)[8..], ["p0", "p1", "s"]);
+        assert_eq!(names(&questions)[8..], ["p0", "p1", SAMPLER]);
         assert_eq!((questions[10].logprobs, questions[10].max_tokens), (Logprobs::None, DRAWN_TOKENS));
         assert!(questions.iter().map(|question| question.max_tokens).sum::<u32>() <= 40);
     }
