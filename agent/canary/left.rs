@@ -19,6 +19,8 @@ pub struct Mark {
     pub process: Option<String>,
     /// The weights that the next request gets, where the server names them (Ollama's digest).
     pub digest: Option<String>,
+    /// It was not in memory by then.
+    pub gone: bool,
 }
 
 /// What else is known.
@@ -172,7 +174,11 @@ fn licence(now: &Presence, known: Known<'_>) -> Why {
 
 /// Whether the server tells something else than what we left. `None`: it tells nothing that could.
 fn used_since(left: &Mark, now: &Mark) -> Option<bool> {
-    // Another process was started by somebody's request: ours load nothing.
+    // Whoever has it in memory now loaded it: ours load nothing.
+    if left.gone && !now.gone {
+        return Some(true);
+    }
+    // Another process was started by somebody's request, too.
     if let (Some(was), Some(is)) = (&left.process, &now.process)
         && was != is
     {
@@ -238,6 +244,17 @@ mod tests {
         assert_eq!(why(&now, Some(&mark("7:1", None)), None), Why::UseUnseen);
         assert_eq!(why(&now, Some(&mark("7:1", None)), Some(false)), Why::Unused);
         assert!(decide(&now, Known { left: Some(&Mark::default()), used: None, may_load: true }).may_run);
+    }
+
+    #[test]
+    fn a_model_that_was_gone_when_a_run_ended_was_loaded_by_somebody_else() {
+        let gone = Mark { gone: true, digest: Some("1d3f".into()), ..Mark::default() };
+        assert_eq!(why(&ollama(400), Some(&gone), None), Why::Used);
+        assert_eq!(
+            why(&ollama(400), Some(&gone), Some(false)),
+            Why::Used,
+            "the tap sees only who comes by it"
+        );
     }
 
     #[test]

@@ -86,12 +86,23 @@ impl Plan {
 
     /// Whether this model may be loaded for it.
     pub fn may_load(&self, model: &str) -> bool {
-        self.may_load.iter().any(|name| name == model)
+        self.may_load.iter().any(|name| is_called(model, name))
+    }
+
+    /// The options that the config gives for this model.
+    pub fn options(&self, model: &str) -> Option<&Map<String, Value>> {
+        self.options.iter().find(|(name, _)| is_called(model, name)).map(|(_, options)| options)
     }
 }
 
 fn named(names: &[String], name: &str) -> bool {
-    names.is_empty() || names.iter().any(|one| one == name)
+    names.is_empty() || names.iter().any(|one| is_called(name, one))
+}
+
+/// Whether a model that its server lists by that name is the one that was written: Ollama's `llama3` is
+/// `llama3:latest`.
+pub(super) fn is_called(listed: &str, written: &str) -> bool {
+    listed == written || listed.strip_suffix(":latest") == Some(written)
 }
 
 impl Budget {
@@ -163,6 +174,20 @@ mod tests {
         assert!(noon.has(at("12:30")) && !noon.has(at("13:00")) && !noon.has(at("11:59")));
         let evening = Quiet::parse("18:00-24:00").unwrap();
         assert!(evening.has(at("23:59")) && !evening.has(at("00:00")));
+    }
+
+    #[test]
+    fn a_name_without_a_tag_is_that_of_the_latest() {
+        let options = BTreeMap::from([("qwen3".to_owned(), Map::default())]);
+        let (models, may_load) = (vec!["llama3".to_owned()], vec!["phi4:latest".to_owned()]);
+        let plan = Plan { models, may_load, options, ..Plan::default() };
+        assert!(plan.wants_model("llama3:latest") && plan.wants_model("llama3"));
+        assert!(!plan.wants_model("llama3:8b") && !plan.wants_model("llama"));
+        assert!(
+            plan.may_load("phi4:latest") && !plan.may_load("phi4"),
+            "a server that lists it without has no tags"
+        );
+        assert!(plan.options("qwen3:latest").is_some() && plan.options("qwen3:8b").is_none());
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub use skills::Abilities;
 
 use crate::canary::Plan;
 use crate::canary::left::Mark;
+use crate::canary::plan::is_called;
 use crate::http::{Clients, HttpError};
 use crate::procs::Machine;
 use crate::sample::{ABSENT, Answer, AskError, ModelSample, Question, Reply};
@@ -57,7 +58,7 @@ pub struct Terms {
 impl Terms {
     /// What this plan says of a model.
     pub fn of(plan: &Plan, model: &str) -> Terms {
-        let options = plan.options.get(model).cloned().unwrap_or_default();
+        let options = plan.options(model).cloned().unwrap_or_default();
         Terms { options, may_load: plan.may_load(model) }
     }
 }
@@ -246,7 +247,7 @@ impl Asker {
     }
 
     fn is_named(&self, name: &str) -> bool {
-        name == self.model || name.strip_suffix(":latest") == Some(self.model.as_str())
+        is_called(name, &self.model)
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {

@@ -83,6 +83,7 @@ impl Presence {
                 work: told.then(|| work.into_iter().flatten().sum()),
                 process: model.incarnation.clone(),
                 digest: None,
+                gone: model.loaded == Some(false),
             },
             options: Options::default(),
         }
