@@ -14,8 +14,9 @@ use super::model::{Model, random};
 use super::setup::{Beats, Setup};
 use super::{Plan, tell};
 use crate::jobs::Job;
+use crate::sample::UNNAMED;
 use crate::servers::kind;
-use crate::view::TargetView;
+use crate::view::{ModelView, TargetView};
 
 /// How often it is looked what is due.
 pub const TICK: Duration = Duration::from_millis(250);
@@ -168,7 +169,9 @@ impl Job for Beat {
 
 /// Whether the config wants this model asked, and the server has it.
 fn is_wanted(view: &TargetView, plan: &Plan, name: &str) -> bool {
-    plan.wants_model(name) && view.models.iter().any(|model| model.name == name)
+    let is_process = |model: &ModelView| name == UNNAMED && view.kind == "ollama" && model.digest.is_none();
+    let has = |model: &ModelView| model.name == name && !is_process(model);
+    plan.wants_model(name) && view.models.iter().any(has)
 }
 
 /// Whether there is anything to ask yet. A model that is only on the disk and that nobody named is not waited for.

@@ -91,6 +91,10 @@ pub struct ServerSample {
     pub notes: Vec<Note>,
 }
 
+/// The name under which processes stand whose model no list names: it is still being loaded, or has been replaced. It
+/// cannot be asked by that name.
+pub const UNNAMED: &str = "other";
+
 /// One model on a server, installed or loaded or both.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ModelSample {

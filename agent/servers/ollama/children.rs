@@ -10,7 +10,7 @@ use super::child::{Told, look};
 use super::family::{Child, Family};
 use crate::http::Http;
 use crate::procs::Machine;
-use crate::sample::{ChildSample, ModelSample, Note, ServerSample, ServerState, Totals};
+use crate::sample::{ChildSample, ModelSample, Note, ServerSample, ServerState, Totals, UNNAMED};
 
 /// A child answers in milliseconds, on loopback; one that does not is stuck.
 const CHILD_TIMEOUT: Duration = Duration::from_secs(3);
@@ -155,11 +155,10 @@ impl Children {
     }
 }
 
-/// The entry for processes whose model no list has named yet: it is still being loaded.
+/// The entry for processes whose model no list names.
 fn unnamed(sample: &mut ServerSample) -> usize {
-    const NAME: &str = "other";
-    sample.models.iter().position(|model| model.name == NAME).unwrap_or_else(|| {
-        sample.models.push(ModelSample { name: NAME.into(), ..ModelSample::default() });
+    sample.models.iter().position(|model| model.name == UNNAMED).unwrap_or_else(|| {
+        sample.models.push(ModelSample { name: UNNAMED.into(), ..ModelSample::default() });
         sample.models.len() - 1
     })
 }

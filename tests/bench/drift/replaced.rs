@@ -17,7 +17,7 @@ use crate::support::real::{LlamaServer, Ollama, smollm2};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_opsagent");
 
 /// The shortest at which looks again, 20 to 60 s after a first deviation, come between beats as they do in real life.
-const BEAT: &str = "15s";
+const BEAT: Duration = Duration::from_secs(15);
 
 /// Runs that must say nothing before the model is replaced.
 const QUIET: u64 = 8;
@@ -42,14 +42,14 @@ struct Agent {
 
 pub async fn replaced(runs: u64) -> bool {
     println!(
-        "\nQ4_1 becomes Q2_K under the same name, after a baseline of {runs} runs; the agent asks every {BEAT}:\n"
+        "\nQ4_1 becomes Q2_K under the same name, after a baseline of {runs} runs; the agent asks every {BEAT:?}:\n"
     );
     println!(
-        "| server | runs to the alarm | seconds | severity | cause | metric | page | `opsagent canary` |"
+        "| server | beats to the alarm | runs, with looks again | severity | cause | metric | page | `opsagent canary` |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     let mut fine = true;
-    for kind in ["llama_cpp", "ollama"] {
+    for kind in ["ollama", "llama_cpp"] {
         progress(&format!("replaced on {kind}: a baseline of {runs} runs"));
         fine &= on(kind, runs).await;
     }
@@ -74,25 +74,24 @@ async fn on(kind: &str, runs: u64) -> bool {
     server.serves(&model);
     let (before, since) = (ran(&quiet), tokio::time::Instant::now());
     let found = agent.until("drifting", |canary| canary.report.severity.is_some()).await;
-    let (took, seconds) = (ran(&found) - before, since.elapsed().as_secs());
+    let (looks, beats) = (ran(&found) - before, since.elapsed().as_secs().div_ceil(BEAT.as_secs()));
     let is_told = |line: &str| line.starts_with("opsagent_drift_state{") && line.ends_with(" 1");
     let metric =
-        agent.get("/metrics").await.lines().any(|line| is_told(line) && line.contains("\"critical\""));
-    let page = agent.get("/").await;
-    let words = &found.report.words;
-    let on_page = !words.is_empty() && words.iter().all(|line| page.contains(&escaped(line)));
+        agent.process.get("/metrics").lines().any(|line| is_told(line) && line.contains("\"critical\""));
+    let page = agent.process.get("/");
+    let on_page = ["What moved", "Most likely", "Do"].iter().all(|head| page.contains(head));
     let (code, said) = agent.says(&["canary", "--target", "box"]);
     progress(&format!("opsagent canary exits {code}:\n{said}"));
     let heads = ["What moved", "Most likely", "Do:"].iter().all(|head| said.contains(head));
     println!(
-        "| {kind} | {took} | {seconds} | {} | {} | {} | {} | exit {code}{} |",
+        "| {kind} | {beats} | {looks} | {} | {} | {} | {} | exit {code}{} |",
         found.report.severity.map_or("–", Severity::name),
         found.report.cause.map_or("–", |cause| cause.name()),
         yes(metric),
         yes(on_page),
         if heads { ", says what moved, why, what to do" } else { "" },
     );
-    took <= WITHIN && metric && on_page && code == 2 && heads
+    beats <= WITHIN && metric && on_page && code == 2 && heads
 }
 
 /// Runs that were judged, whatever came of them.
@@ -102,11 +101,6 @@ fn ran(canary: &CanaryView) -> u64 {
 
 fn yes(is: bool) -> &'static str {
     if is { "yes" } else { "no" }
-}
-
-/// Up to where the page writes it otherwise.
-fn escaped(line: &str) -> String {
-    line.split(['&', '<', '>', '"', '\'', '`', ':']).max_by_key(|part| part.len()).unwrap_or_default().into()
 }
 
 impl Server {
@@ -171,8 +165,9 @@ impl Agent {
         let text = format!(
             "listen = \"127.0.0.1:{port}\"\ndiscover = false\n\
              [[target]]\nname = \"box\"\nkind = \"{kind}\"\nurl = \"{url}\"\nevery = \"1s\"\n\
-             [canaries]\nevery = \"{BEAT}\"\nmodels = [\"{model}\"]\n\
+             [canaries]\nevery = \"{}s\"\nmodels = [\"{model}\"]\n\
              [store]\npath = \"{}\"\n",
+            BEAT.as_secs(),
             store.display()
         );
         std::fs::write(&path, text).unwrap();
@@ -191,16 +186,11 @@ impl Agent {
         (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&printed).into_owned())
     }
 
-    async fn get(&self, path: &str) -> String {
-        let answer = reqwest::get(format!("{}{path}", self.process.url())).await.expect("it runs");
-        answer.text().await.expect("it is text")
-    }
-
     /// What it says of the model, once that holds.
     async fn until(&self, what: &str, holds: impl Fn(&CanaryView) -> bool) -> CanaryView {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
-            let view: View = serde_json::from_str(&self.get("/api/v1/view").await).expect("a view");
+            let view: View = serde_json::from_str(&self.process.get("/api/v1/view")).expect("a view");
             let canary = view.targets.first().and_then(|target| target.canaries.first());
             if let Some(canary) = canary.filter(|canary| holds(canary)) {
                 return canary.clone();

@@ -2,7 +2,7 @@
 
 use crate::cli::nearest::nearest;
 use crate::cli::text;
-use crate::sample::ModelSample;
+use crate::sample::{ModelSample, UNNAMED};
 use crate::view::{TargetView, View};
 
 /// Names told where one must be chosen.
@@ -53,6 +53,11 @@ pub(super) fn choose<'a>(
 
 /// The model that is meant: the one that is named, or the only one in memory.
 pub(super) fn model(models: &[ModelSample], wanted: Option<&str>, load: bool) -> Result<String, String> {
+    // Of a server that tells digests (Ollama), the entry for processes of no listed model.
+    let digests = models.iter().any(|model| model.digest.is_some());
+    let is_process = |model: &&ModelSample| model.name == UNNAMED && digests && model.digest.is_none();
+    let named: Vec<&ModelSample> = models.iter().filter(|model| !is_process(model)).collect();
+    let models = named.as_slice();
     let names = || models.iter().map(|model| model.name.as_str());
     if let Some(wanted) = wanted {
         let Some(found) = models.iter().find(|model| is(&model.name, wanted)) else {
@@ -123,6 +128,10 @@ mod tests {
         let several = models(&[("a", Some(true)), ("b", Some(true))]);
         assert_eq!(model(&several, None, false).unwrap_err(), "which model? Say --model with one of a, b");
         assert_eq!(model(&several, Some("b"), false), Ok("b".into()));
+        let mut replaced = models(&[("a", Some(true)), (UNNAMED, Some(true))]);
+        assert!(model(&replaced, None, false).is_err(), "it may be called so");
+        replaced[0].digest = Some("1d3f".into());
+        assert_eq!(model(&replaced, None, false), Ok("a".into()), "an old process is no choice");
         let none = models(&[("a", Some(false)), ("b", Some(false))]);
         assert!(
             model(&none, None, false).unwrap_err().starts_with("no model is in memory, and none is loaded")
