@@ -22,7 +22,7 @@ const BEAT: Duration = Duration::from_secs(15);
 /// Runs that must say nothing before the model is replaced.
 const QUIET: u64 = 8;
 
-/// Beats within which it is to be found.
+/// Runs within which it is to be found, looks again among them.
 const WITHIN: u64 = 4;
 
 /// How long anything may take on a busy machine.
@@ -45,7 +45,7 @@ pub async fn replaced(runs: u64) -> bool {
         "\nQ4_1 becomes Q2_K under the same name, after a baseline of {runs} runs; the agent asks every {BEAT:?}:\n"
     );
     println!(
-        "| server | beats to the alarm | runs, with looks again | severity | cause | metric | page | `opsagent canary` |"
+        "| server | runs to the alarm, with looks again | seconds | severity | cause | metric | page | `opsagent canary` |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     let mut fine = true;
@@ -74,24 +74,25 @@ async fn on(kind: &str, runs: u64) -> bool {
     server.serves(&model);
     let (before, since) = (ran(&quiet), tokio::time::Instant::now());
     let found = agent.until("drifting", |canary| canary.report.severity.is_some()).await;
-    let (looks, beats) = (ran(&found) - before, since.elapsed().as_secs().div_ceil(BEAT.as_secs()));
+    let (took, seconds) = (ran(&found) - before, since.elapsed().as_secs());
     let is_told = |line: &str| line.starts_with("opsagent_drift_state{") && line.ends_with(" 1");
     let metric =
         agent.process.get("/metrics").lines().any(|line| is_told(line) && line.contains("\"critical\""));
     let page = agent.process.get("/");
-    let on_page = ["What moved", "Most likely", "Do"].iter().all(|head| page.contains(head));
+    let words = &found.report.words;
+    let on_page = !words.is_empty() && words.iter().all(|line| is_on(&page, line));
     let (code, said) = agent.says(&["canary", "--target", "box"]);
     progress(&format!("opsagent canary exits {code}:\n{said}"));
     let heads = ["What moved", "Most likely", "Do:"].iter().all(|head| said.contains(head));
     println!(
-        "| {kind} | {beats} | {looks} | {} | {} | {} | {} | exit {code}{} |",
+        "| {kind} | {took} | {seconds} | {} | {} | {} | {} | exit {code}{} |",
         found.report.severity.map_or("–", Severity::name),
         found.report.cause.map_or("–", |cause| cause.name()),
         yes(metric),
         yes(on_page),
         if heads { ", says what moved, why, what to do" } else { "" },
     );
-    beats <= WITHIN && metric && on_page && code == 2 && heads
+    took <= WITHIN && metric && on_page && code == 2 && heads
 }
 
 /// Runs that were judged, whatever came of them.
@@ -101,6 +102,13 @@ fn ran(canary: &CanaryView) -> u64 {
 
 fn yes(is: bool) -> &'static str {
     if is { "yes" } else { "no" }
+}
+
+/// Whether the page has the line: its head stands apart there, and commands between backticks do, too.
+fn is_on(page: &str, line: &str) -> bool {
+    let marks = [("&#34;", "\""), ("&#38;", "&"), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">")];
+    let page = marks.iter().fold(page.to_owned(), |page, (coded, mark)| page.replace(coded, mark));
+    line.splitn(2, ": ").flat_map(|part| part.split('`')).all(|part| page.contains(part.trim()))
 }
 
 impl Server {
