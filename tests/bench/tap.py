@@ -17,7 +17,8 @@ import proxies
 import tap_table
 from machine import cpu_seconds, description
 
-ROUNDS = int(os.environ.get("TAP_BENCH_ROUNDS", "5"))
+# Short ones, in which each has its turn: the machine is not the same from one half minute to the next.
+ROUNDS = int(os.environ.get("TAP_BENCH_ROUNDS", "12"))
 # What a stream takes of a proxy is two files; some more are open anyway.
 IDLE = [1000, 10_000]
 SPARE_FILES = 200
@@ -26,15 +27,16 @@ LITELLM_IDLE = 1000
 
 # Phase: mode and options of streamload. A stream's user asks again when it ends, so there are always so many.
 PHASES = {
-    # The time to the first token, of one who asks in turn directly and through the proxy, beside the other streams.
+    # The time to the first token, of one who asks in turn directly and through each proxy, beside the other streams of
+    # all of them: whatever the machine does meanwhile hits all alike.
     "first_1": ["streams", "-streams", "1", "-seconds", "4"],
-    "first_64": ["streams", "-streams", "64", "-tokens", "100", "-gap", "10000", "-warm", "1.2", "-seconds", "4"],
-    "first_512": ["streams", "-streams", "512", "-tokens", "40", "-gap", "50000", "-warm", "2.5", "-seconds", "4"],
+    "first_64": ["streams", "-streams", "64", "-tokens", "50", "-gap", "20000", "-warm", "1.2", "-seconds", "4"],
+    "first_512": ["streams", "-streams", "512", "-tokens", "20", "-gap", "100000", "-warm", "2.2", "-seconds", "4"],
     # Nobody else asks: all of the proxy's time is these streams'.
-    "paced": ["streams", "-streams", "64", "-tokens", "100", "-gap", "10000", "-warm", "1.2", "-seconds", "4"],
-    "saturated": ["streams", "-streams", "64", "-tokens", "1000", "-gap", "0", "-seconds", "3"],
-    "short": ["short", "-streams", "64", "-seconds", "3"],
-    "short_new": ["short", "-streams", "64", "-fresh", "-seconds", "3"],
+    "paced": ["streams", "-streams", "64", "-tokens", "100", "-gap", "10000", "-warm", "1.2", "-seconds", "1.5"],
+    "saturated": ["streams", "-streams", "64", "-tokens", "1000", "-gap", "0", "-seconds", "1"],
+    "short": ["short", "-streams", "64", "-seconds", "1"],
+    "short_new": ["short", "-streams", "64", "-fresh", "-seconds", "1"],
 }
 PROBED = ["first_1", "first_64", "first_512"]
 # LiteLLM takes seconds for what the others do in a millisecond, so it gets one round of its own, in which what
@@ -42,17 +44,21 @@ PROBED = ["first_1", "first_64", "first_512"]
 LITELLM_SECONDS = {"first_1": 6, "short": 5, "short_new": 5, "saturated": 8, "paced": 10, "first_64": 12, "first_512": 20}
 
 
-def run(tool, phase, via, direct=None, pids=(), seconds=None):
-    """One phase; `direct` is the server's address where the way beside the proxy is asked too."""
-    command = [tool, *PHASES[phase], "-via", via]
+def run(tool, phase, proxies_asked, direct=None, seconds=None):
+    """One phase, on these proxies at once; `direct` is the server's address where the way beside them is asked too.
+    What came of each proxy's own is given apart."""
+    pids = [str(pid) for proxy in proxies_asked for pid in proxy.pids()]
+    command = [tool, *PHASES[phase], "-via", ",".join(proxy.address for proxy in proxies_asked)]
     if direct:
         command += ["-direct", direct]
     if pids:
-        command += ["-pids", ",".join(str(pid) for pid in pids)]
+        command += ["-pids", ",".join(pids)]
     if seconds:
         command += ["-seconds", str(seconds)]
     told = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=120, **proxies.on(proxies.cores()[1]))
-    return json.loads(told.stdout)
+    told = json.loads(told.stdout)
+    probes = told.pop("probe_via", [None] * len(proxies_asked))
+    return [{**told, "probe_via": probe} if probe else told for probe in probes]
 
 
 def calm(proxy):
@@ -65,11 +71,27 @@ def calm(proxy):
 
 
 def measure(tool, proxy, server, phases, seconds=None):
+    """Each phase on one proxy alone."""
     results = {}
     for phase in phases:
         calm(proxy)
         direct = server if phase in PROBED else None
-        results[phase] = run(tool, phase, proxy.address, direct, proxy.pids(), (seconds or {}).get(phase))
+        results[phase] = run(tool, phase, [proxy], direct, (seconds or {}).get(phase))[0]
+    return results
+
+
+def one_round(tool, direct, pair, server):
+    """What each proxy and the way beside them came to: by turns, and first tokens of all at once."""
+    beside = [phase for phase in PHASES if phase not in PROBED]
+    results = {proxy.name: {} for proxy in (direct, *pair)}
+    for phase in PROBED:
+        for proxy in pair:
+            calm(proxy)
+        for proxy, told in zip(pair, run(tool, phase, pair, server)):
+            results[proxy.name][phase] = told
+    for phase in beside:
+        for proxy in (direct, *pair):
+            results[proxy.name].update(measure(tool, proxy, server, [phase]))
     return results
 
 
@@ -96,13 +118,12 @@ def race(raw, folder, tools):
         with proxies.nginx(nginx, folder, server) as one, proxies.opsagent(agent, folder, server) as other:
             direct = proxies.Proxy("direct", server.split(":")[1], one.child)
             direct.pids = lambda: []
-            beside = [phase for phase in PHASES if phase not in PROBED]
             for number in range(ROUNDS):
                 say(f"round {number + 1} of {ROUNDS}")
-                raw["rounds"]["direct"].append(measure(tool, direct, server, beside))
                 # Who is first changes, so that what drifts hits both.
-                for proxy in (one, other) if number % 2 else (other, one):
-                    raw["rounds"][proxy.name].append(measure(tool, proxy, server, PHASES))
+                pair = (one, other) if number % 2 else (other, one)
+                for name, told in one_round(tool, direct, pair, server).items():
+                    raw["rounds"][name].append(told)
         for start in (lambda: proxies.nginx(nginx, folder, server), lambda: proxies.opsagent(agent, folder, server)):
             with start() as proxy:
                 say(f"memory of {proxy.name}")

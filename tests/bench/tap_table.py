@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 import statistics
 import sys
 
@@ -12,47 +13,48 @@ ENOUGH = 100
 
 
 class Results:
-    """The raw results: medians over the rounds."""
+    """The raw results, by round."""
 
     def __init__(self, raw):
         self.rounds, self.memory = raw["rounds"], raw["memory"]
 
-    def median(self, name, phase, of):
-        found = [of(one[phase]) for one in self.rounds.get(name, []) if phase in one]
-        found = [value for value in found if value is not None]
-        return statistics.median(found) if found else None
+    def each(self, name, phase, of):
+        """What each round came to; `None` where it tells nothing."""
+        return [of(one[phase]) if phase in one else None for one in self.rounds.get(name, [])]
 
     def added(self, name, phase, quantile):
         """Microseconds through the proxy less those beside it; those of all streams where one who asks in turn got
         too few answers."""
         def of(one):
+            if "probe_via" not in one:
+                return None
             if one["probe_via"]["count"] >= ENOUGH:
                 return one["probe_via"][quantile] - one["probe_direct"][quantile]
             return one["first"][quantile]
 
-        return self.median(name, phase, of)
+        return self.each(name, phase, of)
 
     def unserved(self, name, phase):
         return any(one[phase]["unserved"] for one in self.rounds.get(name, []) if phase in one)
 
     def rate(self, name, phase, what):
-        return self.median(name, phase, lambda one: one[what] / one["seconds"])
+        return self.each(name, phase, lambda one: one[what] / one["seconds"])
 
     def chunks_per_cpu(self, name, phase):
-        return self.median(name, phase, lambda one: one["chunks"] / one["cpu_s"] if one["cpu_s"] else None)
+        return self.each(name, phase, lambda one: one["chunks"] / one["cpu_s"] if one["cpu_s"] else None)
 
     def cpu_each(self, name, phase):
-        return self.median(name, phase, lambda one: one["cpu_s"] / one["requests"] * 1e6 if one["cpu_s"] and one["requests"] else None)
+        return self.each(name, phase, lambda one: one["cpu_s"] / one["requests"] * 1e6 if one["cpu_s"] and one["requests"] else None)
 
     def delay(self, name, phase, quantile):
-        return self.median(name, phase, lambda one: one["delay"][quantile])
+        return self.each(name, phase, lambda one: one["delay"][quantile])
 
     def joined(self, name, phase):
-        return self.median(name, phase, lambda one: one["joined"] / max(1, one["chunks"]))
+        return self.each(name, phase, lambda one: one["joined"] / max(1, one["chunks"]))
 
     def a_stream(self, name, count):
         taken = self.memory.get(name, {})
-        return (taken[count] - taken["0"]) / int(count) if count in taken else None
+        return [(taken[count] - taken["0"]) / int(count)] if count in taken else []
 
     def idle(self, name):
         return [count for count in self.memory.get(name, {}) if count != "0"]
@@ -75,20 +77,42 @@ def count(number):
 NAMES = ["direct", "nginx", "opsagent", "LiteLLM"]
 
 
+def median(values):
+    found = [value for value in values if value is not None]
+    return statistics.median(found) if found else None
+
+
+def interval(values):
+    """Between which of these the median of all rounds there might be lies, in at least 95 of 100 cases: by how many
+    of so many tosses of a coin fall on one side. None: too few."""
+    values, below = sorted(values), 0.0
+    for cut in range(len(values)):
+        below += math.comb(len(values), cut) / 2 ** len(values)
+        if below > 0.025:
+            return (values[cut - 1], values[-cut]) if cut else None
+    return None
+
+
 def better(ours, peer, less):
-    """By how much opsagent is better than nginx: above 1 it is, below it is not."""
-    if not ours or not peer:
+    """By how much opsagent is better than nginx, round by round: above 1 it is, below it is not."""
+    pairs = [pair for pair in zip(ours, peer) if all(pair)]
+    ratios = [peer / ours if less else ours / peer for ours, peer in pairs]
+    if not ratios:
         return ""
-    ratio = peer / ours if less else ours / peer
-    return f"{ratio:.2f}" if ratio >= 0.995 else f"**{ratio:.2f}**"
+    middle, range_ = statistics.median(ratios), interval(ratios)
+    told = f"{middle:.2f}"
+    if range_:
+        told += f" ({range_[0]:.2f} to {range_[1]:.2f})"
+    return told if (range_[1] if range_ else middle) >= 0.995 else f"**{told}**"
 
 
 def row(title, of, text, less=True, compared=True, least=lambda name: False):
-    """A line: for each proxy one value, or a tuple of them; `text` writes one."""
+    """A line: for each proxy what its rounds came to, or a tuple of such; `text` writes one."""
     cells, values = [], {}
     for name in NAMES:
         values[name] = value = of(name) if isinstance(of(name), tuple) else (of(name),)
-        told = "" if None in value else " / ".join(text(one) for one in value)
+        middles = [median(rounds) for rounds in value]
+        told = "" if None in middles else " / ".join(text(one) for one in middles)
         cells.append("≥ " + told if told and least(name) else told)
     pairs = zip(values["opsagent"], values["nginx"])
     verdict = " / ".join(better(ours, peer, less) for ours, peer in pairs) if compared else ""
@@ -117,7 +141,7 @@ def show(raw):
     for phase, title in (("short", "short completions, kept connections"), ("short_new", "a connection for each")):
         row(f"{title}: requests a second", lambda name: results.rate(name, phase, "requests"), count, less=False)
         row("the same: CPU time a request", lambda name: results.cpu_each(name, phase), time)
-    row("memory without streams (RSS)", lambda name: results.memory.get(name, {}).get("0"),
+    row("memory without streams (RSS)", lambda name: [results.memory.get(name, {}).get("0")],
         lambda kib: f"{kib / 1024:.1f} MiB")
     for streams in sorted({n for name in NAMES for n in results.idle(name)}, key=int):
         row(f"memory a stream, {int(streams):,} idle", lambda name: results.a_stream(name, streams),

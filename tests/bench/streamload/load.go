@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// streams: users at a reader's pace or without one, and one who asks in turn directly and through the proxy.
+// streams: users at a reader's pace or without one, and one who asks in turn directly and through each proxy.
 func streams(o options) map[string]any {
 	l := newLoop()
 	var first, delay, uneven hist
-	var probes [2]hist
+	probes := make([]hist, 1+len(o.vias))
 	var chunks, joined, done, bad, errors int
 	measured := false
 	chunkCame := func(sent, came int64, previous chunk, together bool) {
@@ -28,7 +28,7 @@ func streams(o options) map[string]any {
 	users := o.streams
 	if o.direct != "" {
 		users--
-		prober := &user{l: l, to: []string{o.direct, o.via}, request: post(true, 3, 0, ""),
+		prober := &user{l: l, to: append([]string{o.direct}, o.vias...), request: post(true, 3, 0, ""),
 			pause: func() int64 { return 100_000 + rand.Int63n(900_000) },
 			answered: func(_ *user, turn int, ok bool, began, first, _ int64) {
 				if measured && ok {
@@ -40,8 +40,8 @@ func streams(o options) map[string]any {
 		prober.ask()
 	}
 	waiting := map[*user]bool{}
-	for i := 0; i < users; i++ {
-		u := &user{l: l, to: []string{o.via}, request: post(true, o.tokens, o.gap, ""), chunk: chunkCame,
+	for i := 0; i < users*len(o.vias); i++ {
+		u := &user{l: l, to: o.vias[i%len(o.vias):][:1], request: post(true, o.tokens, o.gap, ""), chunk: chunkCame,
 			answered: func(_ *user, _ int, ok bool, began, came, _ int64) {
 				if !ok {
 					errors++
@@ -76,7 +76,11 @@ func streams(o options) map[string]any {
 	out := map[string]any{"streams": done, "bad": bad, "errors": errors, "chunks": chunks, "seconds": float64(t1-t0) / 1e9, "cpu_s": c1 - c0,
 		"first": first.tell(), "unserved": unserved, "delay": delay.tell(), "uneven": uneven.tell(), "joined": joined}
 	if o.direct != "" {
-		out["probe_direct"], out["probe_via"] = probes[0].tell(), probes[1].tell()
+		told := make([]any, len(o.vias))
+		for i := range told {
+			told[i] = probes[1+i].tell()
+		}
+		out["probe_direct"], out["probe_via"] = probes[0].tell(), told
 	}
 	return out
 }
@@ -93,7 +97,7 @@ func short(o options) map[string]any {
 	}
 	request := post(false, 1, 0, more)
 	for i := 0; i < o.streams; i++ {
-		u := &user{l: l, to: []string{o.via}, request: request, fresh: o.fresh,
+		u := &user{l: l, to: o.vias, request: request, fresh: o.fresh,
 			answered: func(_ *user, _ int, ok bool, began, _, end int64) {
 				if !measured {
 					return
@@ -127,7 +131,7 @@ func idle(o options) map[string]any {
 			return
 		}
 		begun++
-		u := &user{l: l, to: []string{o.via}, request: post(true, 2, 3_600_000_000, ""),
+		u := &user{l: l, to: o.vias, request: post(true, 2, 3_600_000_000, ""),
 			answered: func(*user, int, bool, int64, int64, int64) { bad++ }}
 		u.begins = func() {
 			if open++; open == o.streams {

@@ -36,9 +36,9 @@ func main() {
 	}
 	var o options
 	flags := flag.NewFlagSet(mode, flag.ExitOnError)
-	flags.StringVar(&o.via, "via", "", "address of the proxy")
-	flags.StringVar(&o.direct, "direct", "", "address of the server: one user more asks both in turn")
-	flags.IntVar(&o.streams, "streams", 1, "streams or connections at once")
+	via := flags.String("via", "", "address of the proxy, or of several, separated by commas")
+	flags.StringVar(&o.direct, "direct", "", "address of the server: one user more asks it and each proxy in turn")
+	flags.IntVar(&o.streams, "streams", 1, "streams or connections at once, of each proxy")
 	flags.IntVar(&o.tokens, "tokens", 100, "chunks a stream")
 	flags.IntVar(&o.gap, "gap", 10000, "microseconds between chunks")
 	flags.Float64Var(&o.warm, "warm", 0.5, "seconds before it is measured")
@@ -46,6 +46,10 @@ func main() {
 	flags.BoolVar(&o.fresh, "fresh", false, "short: a new connection for each")
 	pids := flags.String("pids", "", "processes whose CPU time is told, separated by commas")
 	flags.Parse(os.Args[2:])
+	o.vias = strings.Split(*via, ",")
+	if mode != "streams" && len(o.vias) > 1 {
+		fail("several proxies at once: of streams alone")
+	}
 	if *pids != "" {
 		o.pids = strings.Split(*pids, ",")
 	}
@@ -65,7 +69,8 @@ func main() {
 
 // options of a run.
 type options struct {
-	via, direct   string
+	vias          []string
+	direct        string
 	streams       int
 	tokens, gap   int
 	warm, seconds float64
