@@ -10,6 +10,9 @@ use super::{key, last, piped, step};
 
 const NAME: &str = "store::child::what_a_child_does";
 
+/// Writes that the full disk may refuse before `fill` gives up.
+pub const REFUSED: i64 = 5;
+
 /// Starts a child that does `what` to the store.
 pub fn start(what: &str, path: &Path, target: &str) -> Child {
     piped(&mut command(Command::new(std::env::current_exe().unwrap()), what, path, target))
@@ -64,7 +67,7 @@ fn fill(path: &Path, target: &str) {
                     failed += 1;
                 }
             }
-            if failed == 5 {
+            if failed == REFUSED {
                 break;
             }
         }
