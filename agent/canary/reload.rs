@@ -2,27 +2,42 @@
 
 use jiff::Timestamp;
 
+use super::asker::{Presence, Waits};
 use super::left::Mark;
 
 /// Kinds that load a model by themselves on a request with other options. All others load only when a person starts
 /// them, or puts another file in their place: that is what canaries are there to look at, not to stop for.
 const LOADS_BY_ITSELF: [&str; 2] = ["ollama", "lm_studio"];
 
-/// What is known after a run.
+/// Whether a server of that kind loads what it is asked for.
+pub fn loads_by_itself(kind: &str) -> bool {
+    LOADS_BY_ITSELF.contains(&kind)
+}
+
+/// What is known after questions of which nobody knows whether they loaded the model.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
     /// The kind of the server.
     pub kind: &'a str,
     /// When the first question was asked.
     pub at: Timestamp,
-    /// One of our own answers waited for a load.
-    pub waited: bool,
+    /// What our own answers tell of loads.
+    pub waits: Waits,
     /// The model was in memory before, and the server told this of it.
-    pub before: &'a Mark,
+    pub before: &'a Presence,
     /// What the server told afterwards. `None`: it could not be looked at.
-    pub after: Option<&'a Mark>,
-    /// Somebody else used the server meanwhile.
+    pub after: Option<&'a Presence>,
+    /// Somebody else used the server since it was looked at: this model or another.
     pub others: bool,
+}
+
+/// Why a model was loaded anew, or left memory, while a canary asked it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The canary sent other options than its users do.
+    Options,
+    /// It was loaded with the options that it had, or its process ended, twice in a row.
+    Twice,
 }
 
 /// Whose load it was.
@@ -30,7 +45,7 @@ pub struct Seen<'a> {
 enum Load {
     /// None, or somebody else's.
     NotOurs,
-    /// It may be that of a user who asked meanwhile. A second one in a row is ours.
+    /// It may be that of a user who asked meanwhile, or a process that ended. A second one in a row is ours.
     Doubtful,
     /// A canary made it.
     Ours,
@@ -44,99 +59,61 @@ pub struct Loads {
 }
 
 impl Loads {
-    /// Whether a run of a model that was in memory before it made the server load it anew.
-    pub fn are_ours(&mut self, run: Seen<'_>) -> bool {
-        let load = judge(run);
+    /// Why questions to a model that was in memory before them made the server load it anew. `None`: they did not.
+    pub fn ours(&mut self, seen: Seen<'_>) -> Option<Cause> {
+        let load = judge(seen);
         let doubted = std::mem::replace(&mut self.doubted, load == Load::Doubtful);
-        load == Load::Ours || load == Load::Doubtful && doubted
+        match load {
+            Load::Ours => Some(Cause::Options),
+            Load::Doubtful if doubted => Some(Cause::Twice),
+            Load::Doubtful | Load::NotOurs => None,
+        }
     }
 }
 
 /// What to say of a model that a canary made its server load. `sent`: the options it was sent, as a person would write
 /// them.
-pub fn words(model: &str, sent: &str) -> String {
-    format!(
-        "a canary made the server load {model} anew, so it is not asked until its options in [canaries] are others: it \
-         was sent {}; write those that its users send into options of [canaries], as {model:?} = \"num_ctx=8192 \
-         num_batch=512\"",
-        if sent.is_empty() { "no options" } else { sent },
-    )
+pub fn words(cause: Cause, model: &str, sent: &str) -> String {
+    let sent = if sent.is_empty() { "no options" } else { sent };
+    let write = format!(
+        "write those that its users send into options of [canaries], as {model:?} = \"num_ctx=8192 num_batch=512\""
+    );
+    match cause {
+        Cause::Options => format!(
+            "a canary made the server load {model} anew, so it is not asked until its options in [canaries] are others: \
+             it was sent {sent}; {write}"
+        ),
+        Cause::Twice => format!(
+            "twice in a row {model} was loaded anew, or left memory, while a canary asked it, so it is not asked until \
+             its options in [canaries] are others: if the server's log says that its process ended, see to that first; \
+             else it was sent {sent}, and its users send what cannot be seen from here: {write}"
+        ),
+    }
 }
 
-/// Judges a run of a model that was in memory before it.
-fn judge(run: Seen<'_>) -> Load {
-    let Some(after) = run.after.filter(|_| run.waited && LOADS_BY_ITSELF.contains(&run.kind)) else {
-        return Load::NotOurs;
-    };
-    let pairs = |of: fn(&Mark) -> Option<&String>| of(run.before).zip(of(after));
-    // Where no process is seen, as of a server on another machine, our own wait for a load is all there is.
-    let same_process = pairs(|mark| mark.process.as_ref()).is_some_and(|(was, is)| was == is);
+/// Judges questions to a model that was in memory before them.
+fn judge(seen: Seen<'_>) -> Load {
+    let Some(after) = seen.after.filter(|_| loads_by_itself(seen.kind)) else { return Load::NotOurs };
+    let pairs = |of: fn(&Mark) -> Option<&String>| of(&seen.before.mark).zip(of(&after.mark));
+    let process = pairs(|mark| mark.process.as_ref());
+    let same_process = !after.mark.gone && process.is_some_and(|(was, is)| was == is);
     let other_weights = pairs(|mark| mark.digest.as_ref()).is_some_and(|(was, is)| was != is);
     // Its time was over between the look and the question: that was a first load.
-    let had_gone = run.before.expires_at.is_some_and(|at| at <= run.at);
-    match (same_process || other_weights || had_gone, run.others) {
-        (true, _) => Load::NotOurs,
-        (false, true) => Load::Doubtful,
-        (false, false) => Load::Ours,
+    let had_gone = seen.before.mark.expires_at.is_some_and(|at| at <= seen.at);
+    if same_process || other_weights || had_gone {
+        return Load::NotOurs;
     }
+    // What runs for a request is not made to leave memory by another one: it ended, or somebody ended it.
+    let ended = seen.waits.failed && (after.mark.gone || process.is_some_and(|(was, is)| was != is));
+    // A question after one that was answered at once did not cause it: it was sent with the same options.
+    if !seen.waits.first {
+        return if ended { Load::Doubtful } else { Load::NotOurs };
+    }
+    let options = seen.before.loaded_with.as_ref().zip(after.loaded_with.as_ref());
+    let as_before = options.is_some_and(|(was, is)| was == is);
+    // Where no process is seen, as of a server on another machine, our own wait for a load is all there is.
+    if seen.others || as_before { Load::Doubtful } else { Load::Ours }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    type Change = fn(&mut Seen<'_>);
-
-    fn mark(process: &str, digest: &str) -> Mark {
-        Mark { process: Some(process.into()), digest: Some(digest.into()), ..Mark::default() }
-    }
-
-    #[test]
-    fn only_a_load_that_our_own_answer_waited_for_in_a_server_that_loads_by_itself_is_ours() {
-        let (before, after) = (mark("7:1", "a"), mark("8:2", "a"));
-        let (at, others) = (Timestamp::UNIX_EPOCH, false);
-        let base = Seen { kind: "ollama", at, waited: true, before: &before, after: Some(&after), others };
-        assert_eq!(judge(base), Load::Ours);
-        let cases: [(Change, Load); 5] = [
-            (|run| run.kind = "llama_cpp", Load::NotOurs),
-            (|run| run.kind = "openai", Load::NotOurs),
-            (|run| run.waited = false, Load::NotOurs),
-            (|run| run.after = None, Load::NotOurs),
-            (|run| run.others = true, Load::Doubtful),
-        ];
-        for (nth, (change, load)) in cases.into_iter().enumerate() {
-            let mut run = base;
-            change(&mut run);
-            assert_eq!(judge(run), load, "{nth}");
-        }
-    }
-
-    #[test]
-    fn a_load_that_may_be_a_users_is_ours_when_it_comes_twice_in_a_row() {
-        let (before, after) = (mark("7:1", "a"), mark("8:2", "a"));
-        let at = Timestamp::UNIX_EPOCH;
-        let others =
-            Seen { kind: "ollama", at, waited: true, before: &before, after: Some(&after), others: true };
-        let none = Seen { waited: false, ..others };
-        let mut loads = Loads::default();
-        let told = [others, none, others, others].map(|run| loads.are_ours(run));
-        assert_eq!(told, [false, false, false, true]);
-        assert!(
-            words("m", "").contains("was sent no options")
-                && words("m", "num_ctx=1").contains("sent num_ctx=1")
-        );
-    }
-
-    #[test]
-    fn another_model_under_the_name_a_first_load_and_the_same_process_are_not_ours() {
-        let (before, at) = (mark("7:1", "a"), Timestamp::UNIX_EPOCH);
-        let judged = |before: &Mark, after: &Mark| {
-            judge(Seen { kind: "ollama", at, waited: true, before, after: Some(after), others: false })
-        };
-        assert_eq!(judged(&before, &mark("8:2", "b")), Load::NotOurs);
-        assert_eq!(judged(&before, &mark("7:1", "a")), Load::NotOurs);
-        let gone = Mark { expires_at: Some(at), ..before.clone() };
-        assert_eq!(judged(&gone, &mark("8:2", "a")), Load::NotOurs);
-        assert_eq!(judged(&Mark::default(), &mark("8:2", "a")), Load::Ours, "of another machine");
-    }
-}
+mod tests;

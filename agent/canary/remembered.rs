@@ -1,11 +1,14 @@
 //! What is known of asking a model, beside what it answers: it outlives the agent, and commands at a shell share it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Rotation;
 use super::left::Mark;
+
+/// A command that asks says so for so long. One run takes some seconds; a load that it waits for may take longer.
+pub const ASKING: SignedDuration = SignedDuration::from_secs(120);
 
 /// What is known of asking one model. As JSON it lies in the store beside the model's watch.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -15,6 +18,8 @@ pub struct Remembered {
     pub left: Option<Mark>,
     /// When the last request of a canary ended.
     pub ended: Option<Timestamp>,
+    /// A command at a shell asks it now, and says so anew before that time.
+    pub asking_until: Option<Timestamp>,
     /// It is asked no more, and why.
     pub stopped: Option<Stopped>,
     /// Which graded canaries are next. `None`: nobody asks it on a beat.
@@ -49,12 +54,26 @@ impl Remembered {
     /// A canary is about to be asked: what it leaves is not known until it is looked at, and until then nothing
     /// speaks for another one.
     pub fn begin(&mut self) {
-        self.left = Some(Mark::default());
+        (self.left, self.asking_until) = (Some(Mark::default()), None);
+    }
+
+    /// The same, by a command at a shell: until it ends, an agent asks nothing, and takes nothing for a user's.
+    pub fn begin_by_command(&mut self, now: Timestamp) {
+        self.begin();
+        self.asking_until = now.checked_add(ASKING).ok();
+    }
+
+    /// Whether a command asks it now. One that was killed at it is waited for no longer than a moment, whatever the
+    /// clock did meanwhile.
+    pub fn is_asked_by_command(&self, now: Timestamp) -> bool {
+        let moment = SignedDuration::ZERO..=ASKING;
+        self.asking_until.is_some_and(|until| moment.contains(&until.duration_since(now)))
     }
 
     /// The last request of a canary ended, and left this behind. `None`: it could not be looked at.
     pub fn end(&mut self, left: Option<Mark>, now: Timestamp) {
         (self.left, self.ended) = (Some(left.unwrap_or_default()), Some(now));
+        self.asking_until = None;
     }
 
     /// What could not be seen right after the last run is what is there now: the next use is somebody else's.
@@ -116,5 +135,19 @@ mod tests {
         assert_eq!(known.left, Some(mark(2.0)));
         known.found(&mark(3.0));
         assert_eq!(known.left, Some(mark(2.0)));
+    }
+    #[test]
+    fn a_command_that_asks_is_believed_until_it_ends_and_for_a_moment_if_it_was_killed() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut known = Remembered::default();
+        known.begin();
+        assert!(!known.is_asked_by_command(at(0)), "the agent itself");
+        known.begin_by_command(at(0));
+        assert!(known.is_asked_by_command(at(0)) && known.is_asked_by_command(at(119)));
+        assert!(!known.is_asked_by_command(at(121)), "it was killed");
+        assert!(!known.is_asked_by_command(at(-3600)), "the clock was set back");
+        assert_eq!(known.left, Some(Mark::default()), "and nothing speaks for another one");
+        known.end(None, at(1));
+        assert!(!known.is_asked_by_command(at(1)));
     }
 }

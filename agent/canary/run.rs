@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::asker::Asker;
-use super::{Spent, ask_all};
+use super::asker::{Asker, Broken};
+use super::{Asked, Spent, ask_all};
 use crate::metrics::decode;
 use crate::sample::{Answer, AskError, Facts, Part, Purpose, Question, Reply, Run};
 
@@ -27,6 +27,25 @@ pub struct Order {
     /// The first answer after a load is slow, and may be another than all that follow: the first question is asked
     /// once more before all, and that answer is thrown away.
     pub warm_up: bool,
+    /// The model was in memory when it was looked at: a question that waits for a load breaks the run off. Else the
+    /// one that warms up loads it.
+    pub loaded: bool,
+}
+
+/// Why there is no run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Ended {
+    /// The server could not be reached for the warm-up.
+    #[error("{0}")]
+    Unreachable(AskError),
+    /// It was broken off.
+    #[error("{why}")]
+    Broken {
+        /// Why.
+        why: Broken,
+        /// Tokens that it took until then.
+        spent: Spent,
+    },
 }
 
 /// What came of it.
@@ -55,30 +74,41 @@ pub struct Speed {
 /// way, and the server stops generating.
 ///
 /// # Errors
-/// The server could not be reached for the warm-up: there is no run.
+/// There is no run: the server could not be reached for the warm-up, or the run was broken off.
 pub async fn run(
     asker: &Asker,
     order: Order,
     mut told: impl FnMut(&Question, &Answer),
-) -> Result<Done, AskError> {
+) -> Result<Done, Ended> {
     let at = Timestamp::now();
     let mut spent = Spent::default();
     let mut waited_for_a_load = false;
     if let Some(first) = order.questions.first().filter(|_| order.warm_up) {
+        asker.still().await.map_err(|why| Ended::Broken { why, spent })?;
         let answer = asker.ask(first).await;
         told(first, &answer);
         spent = Spent::of([(first, &answer)]);
         match answer.result {
             Ok(reply) => waited_for_a_load = reply.waited_for_a_load(),
-            Err(error @ AskError::Unreachable { .. }) => return Err(error),
+            Err(error @ AskError::Unreachable { .. }) => return Err(Ended::Unreachable(error)),
             // What else is wrong, the run itself tells.
             Err(_) => {}
         }
+        if waited_for_a_load && order.loaded {
+            return Err(Ended::Broken { why: Broken::Loaded, spent });
+        }
+        if waited_for_a_load {
+            // From here on it is asked as it was loaded. Where that cannot be seen, the next look tells.
+            drop(asker.presence().await);
+        }
     }
-    let answers = ask_all(asker, &order.questions, order.at_once, told).await;
+    let Asked { answers, broken } = ask_all(asker, &order.questions, order.at_once, told).await;
     let took = Spent::of(order.questions.iter().zip(&answers));
     spent.prompt += took.prompt;
     spent.completion += took.completion;
+    if let Some(why) = broken {
+        return Err(Ended::Broken { why, spent });
+    }
     let loads = |reply: &Reply| reply.waited_for_a_load();
     waited_for_a_load |= answers.iter().filter_map(|answer| answer.result.as_ref().ok()).any(loads);
     let speed = Speed::of(&answers);
@@ -94,6 +124,13 @@ pub async fn run(
         answers,
     };
     Ok(Done { run, spent, waited_for_a_load, speed })
+}
+
+impl Done {
+    /// Whether a question had no answer.
+    pub fn has_failures(&self) -> bool {
+        self.run.answers.iter().any(|answer| answer.result.is_err())
+    }
 }
 
 impl Speed {

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use tokio::sync::Semaphore;
 
 use super::Plan;
+use super::asker::Limits;
 use crate::drift;
 use crate::fleet::{Fleet, Live};
 use crate::http::Clients;
@@ -36,6 +37,8 @@ pub struct Beats {
     pub writes: Arc<AtomicU64>,
     /// So many runs at once, over all targets: [`RUNS_AT_ONCE`](super::RUNS_AT_ONCE).
     pub gate: Arc<Semaphore>,
+    /// How long questions and loads may take.
+    pub limits: Limits,
 }
 
 /// The same, with the kind that the server was found to be.

@@ -24,7 +24,7 @@ mod recognise;
 
 pub use auto::Auto;
 pub use llama_cpp::{llama_server, sleeps};
-pub use ollama::is_for_ever;
+pub use ollama::{is_for_ever, ps_is_safe};
 pub use recognise::{Probe, recognise};
 
 /// A server that is being looked at. It may remember what it learned from one poll to the next;

@@ -364,7 +364,8 @@ async fn of_a_server_that_hangs_the_last_questions_are_not_asked() {
     let fake = Fake::llama_cpp().await.with("/completion", Answer::Silence);
     let mut question = raw("The", 4);
     question.timeout = Duration::from_millis(100);
-    let answers = opsagent::canary::ask_all(&asker_of(&fake), &vec![question; 40], 2, |_, _| {}).await;
+    let asked = opsagent::canary::ask_all(&asker_of(&fake), &vec![question; 40], 2, |_, _| {}).await;
+    let answers = asked.answers;
     assert_eq!(answers.len(), 40);
     assert!(answers.iter().all(|answer| matches!(answer.result, Err(AskError::Unreachable { .. }))));
     assert!(posts(&fake) <= 4, "{}", posts(&fake));

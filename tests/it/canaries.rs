@@ -289,6 +289,7 @@ async fn who_waits_for_a_busy_server_keeps_nobody_from_asking_another() {
         store: None,
         writes: std::sync::Arc::default(),
         gate: gate.clone(),
+        limits: opsagent::canary::asker::Limits::default(),
     };
     let mut beat = Beat::new(beats, Memory::default());
     tasks.spawn(async move {

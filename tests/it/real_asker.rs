@@ -244,7 +244,7 @@ async fn on_ollama_a_model_that_nobody_else_uses_is_not_asked_again() {
     let asker = asker("ollama", &ollama.url(), "smol");
     asker.presence().await.unwrap();
     reply(asker.ask(&chat("Say blue", 1)).await);
-    let mark = asker.left_behind().await.unwrap();
+    let mark = asker.left_behind().await.unwrap().mark;
     let left = |now| decide(&now, Known { left: Some(&mark), ..Known::default() }).why;
     assert_eq!(left(asker.presence().await.unwrap()), Why::Unused);
     assert_eq!(left(asker.presence().await.unwrap()), Why::Unused, "looking is no use");

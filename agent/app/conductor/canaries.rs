@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::Conductor;
 use crate::app::stores;
 use crate::app::totals::{self, Totals};
+use crate::canary::asker::Limits;
 use crate::canary::{Beat, Beats, Memory, Plan, RUNS_AT_ONCE, TICK};
 use crate::demo;
 use crate::fleet::Fleet;
@@ -166,6 +167,7 @@ impl Conductor {
             store: store.clone(),
             writes: Arc::clone(writes),
             gate: Arc::clone(gate),
+            limits: Limits::default(),
         };
         let job = Beat::new(beats, memory.clone());
         let job = self.jobs.every(format!("ask the models of {}", target.name), TICK, TICK, job);

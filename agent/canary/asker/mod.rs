@@ -4,31 +4,37 @@
 //! asks looks at that before.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use serde_json::{Map, Value};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
+mod ask;
 mod exchange;
 mod facts;
 mod fits;
+mod load;
 mod ollama;
 mod options;
 mod presence;
 mod skills;
+mod still;
 
+pub use load::{Limits, Waits};
 pub use options::Options;
 pub use presence::{Presence, Stay};
 pub use skills::Abilities;
+pub use still::Broken;
+
+use still::Anchor;
 
 use crate::canary::Plan;
-use crate::canary::left::Mark;
 use crate::canary::plan::is_called;
 use crate::http::{Clients, HttpError};
 use crate::procs::Machine;
-use crate::sample::{ABSENT, Answer, AskError, ModelSample, Question, Reply};
-use crate::servers::{Endpoint, Kind, Server, Target};
-use crate::wire::asking::{Api, Extras, Manner, Speaks, body};
+use crate::sample::{AskError, ModelSample};
+use crate::servers::{Endpoint, Kind, Server, Target, ps_is_safe};
+use crate::wire::asking::Extras;
 
 /// Asks one model of one target. Any number of questions may be asked at once.
 #[derive(Debug)]
@@ -37,6 +43,7 @@ pub struct Asker {
     kind: &'static Kind,
     model: String,
     terms: Terms,
+    limits: Limits,
     /// What polls it, for [`Asker::presence`].
     server: tokio::sync::Mutex<Poller>,
     known: Mutex<Known>,
@@ -83,8 +90,14 @@ struct Known {
     abilities: Option<Abilities>,
     /// It gave log probabilities before.
     gave_logprobs: bool,
-    /// An answer waited for a load since this was taken last.
-    waited: bool,
+    /// What answers told of loads since this was taken last.
+    waits: Waits,
+    /// How the model stood in memory at the last look. `None`: it was not there, or its server loads nothing by itself.
+    anchor: Option<Anchor>,
+    /// Something was asked since.
+    asked: bool,
+    /// The server may be asked what is loaded at any moment.
+    is_safe: bool,
     shown: facts::Shown,
     /// The server's version, as it was told last.
     version: Option<String>,
@@ -120,11 +133,23 @@ impl Asker {
             kind,
             model: model.to_owned(),
             terms,
+            limits: Limits::default(),
             server,
             known: Mutex::default(),
             asked: AtomicU64::new(0),
             began: jiff::Timestamp::now().as_millisecond(),
         })
+    }
+
+    /// The same with other limits of time.
+    #[must_use]
+    pub fn within(self, limits: Limits) -> Asker {
+        Asker { limits, ..self }
+    }
+
+    /// The name of the server's kind.
+    pub fn kind(&self) -> &'static str {
+        self.kind.name
     }
 
     /// The model, as it was given.
@@ -141,105 +166,27 @@ impl Asker {
         let sample = self.server.lock().await.0.poll().await?;
         let model = sample.models.iter().find(|model| self.is_it(model));
         let mut now = Presence::of(&sample, model, self.stay().await?);
+        let mut anchor = Anchor::of(&now).filter(|_| self.kind.name == "lm_studio");
         if let ("ollama", Some(model)) = (self.kind.name, model) {
-            self.ollama_presence(model, &mut now).await?;
+            anchor = self.ollama_presence(model, &mut now).await?;
             self.known().options = Some(now.options.clone());
         }
+        let mut known = self.known();
+        known.is_safe = ps_is_safe(now.version.as_deref());
+        (known.anchor, known.asked) = (anchor, false);
+        drop(known);
         Ok(now)
     }
 
-    /// What our run left behind, read right after its last answer: kept until the next one, for
-    /// [`decide`](crate::canary::left::decide).
+    /// What our run left behind, read right after its last answer, and as soon as the server has taken note of its
+    /// end: kept until the next one, for [`decide`](crate::canary::left::decide).
     ///
     /// # Errors
     /// The server cannot be asked.
-    pub async fn left_behind(&self) -> Result<Mark, HttpError> {
-        Ok(self.presence().await?.mark)
-    }
-
-    /// Asks. Dropped, or out of time, it closes the connection, and the server stops generating.
-    ///
-    /// Of an Ollama nothing is asked before [`Asker::presence`] was read: without the options that the model is loaded
-    /// with, the question would load it anew.
-    pub async fn ask(&self, question: &Question) -> Answer {
-        let result = match timeout(question.timeout, self.answer(question)).await {
-            Ok(result) => result,
-            Err(_) => Err(AskError::Unreachable {
-                reason: "timeout",
-                text: format!("no whole answer within {:?}", question.timeout),
-            }),
-        };
-        Answer { canary: question.canary.clone(), part: question.part, result }
-    }
-
-    /// Whether any answer waited for a load since this was asked last, those of [`Asker::abilities`] among them.
-    pub fn take_waited(&self) -> bool {
-        std::mem::take(&mut self.known().waited)
-    }
-
-    async fn answer(&self, question: &Question) -> Result<Reply, AskError> {
-        let speaks = self.speaks().await?;
-        let api = Api::of(speaks, question)?;
-        let options = self.known().options.clone();
-        let options = match (speaks, options) {
-            (Speaks::Ollama, None) => {
-                let text = "the options that the model is loaded with were not read".to_owned();
-                return Err(AskError::Unsupported { text });
-            }
-            (_, options) => options.unwrap_or_default(),
-        };
-        let of_ollama = speaks == Speaks::Ollama;
-        if let Some(refused) = fits::refuse(question, &options.runner).filter(|_| of_ollama) {
-            return Err(refused);
-        }
-        loop {
-            let (extras, proven) = self.known().extras.unwrap_or((Extras::All, false));
-            let salt = format!("opsagent-{}-{}", self.began, self.asked.fetch_add(1, Ordering::Relaxed));
-            let manner = Manner {
-                model: &self.model,
-                speaks,
-                options: &options.runner,
-                shift: options.shift,
-                salt: &salt,
-                extras,
-            };
-            let result = self.exchange(api, question, &body(api, question, manner)).await;
-            match (&result, extras.fewer()) {
-                (Err(AskError::Status { status: 400 | 422, .. }), Some(fewer))
-                    if !proven && matches!(api, Api::OpenaiChat | Api::OpenaiCompletions) =>
-                {
-                    self.known().extras = Some((fewer, false));
-                }
-                _ if of_ollama => {
-                    return self.learned(extras, question, fits::told(result, &options.runner));
-                }
-                _ => return self.learned(extras, question, result),
-            }
-        }
-    }
-
-    /// Remembers what an answer proved.
-    fn learned(
-        &self,
-        extras: Extras,
-        question: &Question,
-        result: Result<Reply, AskError>,
-    ) -> Result<Reply, AskError> {
-        let mut known = self.known();
-        let Ok(reply) = &result else {
-            // Nothing worked: the next question begins with all again.
-            known.extras = known.extras.filter(|(_, proven)| *proven);
-            return result;
-        };
-        known.extras = Some((extras, true));
-        known.waited |= reply.waited_for_a_load();
-        if question.logprobs == crate::sample::Logprobs::Model {
-            if reply.positions.is_empty() && known.gave_logprobs {
-                return Err(AskError::BadLogprob { found: ABSENT.into() });
-            }
-            known.gave_logprobs |= !reply.positions.is_empty();
-        }
-        result
+    pub async fn left_behind(&self) -> Result<Presence, HttpError> {
+        // Whether it is still there, the look itself tells.
+        drop(self.still().await);
+        self.presence().await
     }
 
     fn is_it(&self, model: &ModelSample) -> bool {

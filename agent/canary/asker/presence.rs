@@ -1,5 +1,7 @@
 //! What a server tells of one model right before a run, without waking or loading anything.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::options::Options;
@@ -46,6 +48,10 @@ pub struct Presence {
     pub mark: Mark,
     /// What will be sent along with questions (Ollama).
     pub options: Options,
+    /// What it was loaded with, where its process is seen (Ollama).
+    pub loaded_with: Option<Options>,
+    /// The other models that are in memory, each with when it goes: that moves as soon as somebody uses it.
+    pub others: BTreeMap<String, Option<Timestamp>>,
 }
 
 impl Presence {
@@ -62,6 +68,8 @@ impl Presence {
         let counters = &model.counters;
         let work = [counters.prompt_tokens, counters.cached_tokens, counters.output_tokens];
         let told = work.iter().any(Option::is_some);
+        let others =
+            sample.models.iter().filter(|other| other.loaded == Some(true) && other.name != model.name);
         Presence {
             version: sample.version.clone(),
             // A list that does not come while the server answers: it loads, or hangs.
@@ -86,7 +94,14 @@ impl Presence {
                 gone: model.loaded == Some(false),
             },
             options: Options::default(),
+            loaded_with: None,
+            others: others.map(|other| (other.name.clone(), other.expires_at)).collect(),
         }
+    }
+
+    /// Whether somebody used another model of the server between `self` and a later look.
+    pub fn others_used(&self, later: &Presence) -> bool {
+        later.others.iter().any(|(name, expires_at)| self.others.get(name) != Some(expires_at))
     }
 
     /// Whether somebody's request is in work or waits. `None`: this server does not tell.

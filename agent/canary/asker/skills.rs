@@ -1,7 +1,5 @@
 //! What a server can be asked for, found out by asking.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 
 use super::{Asker, unreachable};
@@ -10,9 +8,6 @@ use crate::http::HttpError;
 use crate::sample::{AskError, Logprobs, Message, Part, Prompt, Question, Role, Sampling};
 use crate::servers::sleeps;
 use crate::wire::asking::Speaks;
-
-/// A question of one token takes a second; the first one after a load may take longer.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a server can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,14 +49,14 @@ impl Asker {
         let speaks = self.speaks().await?;
         let sampler = speaks == Speaks::LlamaCpp;
         let chat = Prompt::Chat(vec![Message { role: Role::User, text: "Say yes.".into() }]);
-        let chat = self.ask(&probe(chat)).await.result;
+        let chat = self.ask(&self.probe(chat)).await.result;
         // A log probability that is none is one all the same: the server tells them, and the run tells what they are.
         let broken = matches!(chat, Err(AskError::BadLogprob { .. }));
         let raw = match speaks {
             Speaks::LlamaCpp | Speaks::Ollama => broken || chat.is_ok(),
             // A model without a template takes only texts as they are.
             Speaks::Vllm | Speaks::Openai => {
-                let raw = self.ask(&probe(Prompt::Raw("The".into()))).await.result;
+                let raw = self.ask(&self.probe(Prompt::Raw("The".into()))).await.result;
                 matches!(raw, Ok(_) | Err(AskError::BadLogprob { .. }))
             }
         };
@@ -134,18 +129,18 @@ impl Asker {
             _ => Stay::Unknown,
         })
     }
-}
 
-fn probe(prompt: Prompt) -> Question {
-    Question {
-        canary: "probe".into(),
-        part: Part::Fingerprint,
-        prompt,
-        max_tokens: 1,
-        sampling: Sampling::Greedy,
-        logprobs: Logprobs::Model,
-        stream: false,
-        cache: None,
-        timeout: PROBE_TIMEOUT,
+    fn probe(&self, prompt: Prompt) -> Question {
+        Question {
+            canary: "probe".into(),
+            part: Part::Fingerprint,
+            prompt,
+            max_tokens: 1,
+            sampling: Sampling::Greedy,
+            logprobs: Logprobs::Model,
+            stream: false,
+            cache: None,
+            timeout: self.limits.probe,
+        }
     }
 }

@@ -1,14 +1,10 @@
-//! One run of a model: its questions, their answers, and what they left behind.
+//! One run of a model: its questions and their answers.
 
-use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{Model, Skipped, Work};
-use crate::canary::asker::{Asker, Presence};
-use crate::canary::left::Mark;
-use crate::canary::reload;
-use crate::canary::remembered::Stopped;
-use crate::canary::run::{Done, Order, run};
+use crate::canary::asker::Presence;
+use crate::canary::run::{Done, Ended, Order, run};
 use crate::canary::setup::Setup;
 use crate::sample::{AskError, Question, Sampling};
 use crate::view::Skip;
@@ -18,7 +14,7 @@ const LEARNED_AT_ONCE: [u8; 4] = [1, 2, 1, 4];
 
 impl Model {
     /// What is asked for that work.
-    pub(super) async fn questions(&mut self, work: &Work, setup: &Setup) -> Result<Vec<Question>, Skipped> {
+    async fn questions(&mut self, work: &Work, setup: &Setup) -> Result<Vec<Question>, Skipped> {
         let baseline = self.keeper.report().baseline;
         let asker = self.asker(setup)?;
         let abilities = asker.abilities_or(baseline.map(|baseline| baseline.text_mode)).await;
@@ -26,7 +22,7 @@ impl Model {
             let reason = if error.is_hard() { Skip::Unsupported } else { Skip::Unreachable };
             Skipped(reason, format!("the model answers no question: {error}"))
         })?;
-        let asking = work.asking(abilities);
+        let asking = work.asking(abilities, setup.limits);
         let cap = setup.plan.budget.completion_tokens_per_run;
         let mut questions = match work {
             Work::Beat => asking.fingerprint(&self.suite),
@@ -50,17 +46,21 @@ impl Model {
         Ok(questions)
     }
 
-    /// Asks them.
+    /// Asks what the work asks.
     pub(super) async fn ask(
         &mut self,
         work: &Work,
-        questions: Vec<Question>,
         presence: &Presence,
         fresh: bool,
         setup: &Setup,
     ) -> Result<Done, Skipped> {
         let unreachable =
             |error: AskError| Skipped(Skip::Unreachable, format!("the server cannot be asked: {error}"));
+        let questions = self.questions(work, setup).await?;
+        if questions.is_empty() {
+            let why = "none of the canaries can be asked of this server";
+            return Err(Skipped(Skip::Unsupported, why.into()));
+        }
         let (target, live) = (setup.target.name.clone(), setup.live());
         let learns = self.keeper.report().learning.is_some();
         let turn = (self.known.runs % LEARNED_AT_ONCE.len() as u64) as usize;
@@ -69,16 +69,18 @@ impl Model {
             _ if learns => LEARNED_AT_ONCE[turn],
             _ => 1,
         };
-        let (_, used_before) = setup.fleet.last_use(&target, &self.name);
+        let suite = self.suite_hash.clone();
         let asker = self.asker(setup)?;
+        let loaded = presence.loaded == Some(true);
         let order = Order {
             target,
             purpose: work.purpose(),
-            suite: String::new(),
+            suite,
             facts: asker.facts().await.map_err(unreachable)?,
             questions,
             at_once,
-            warm_up: fresh || presence.loaded != Some(true),
+            warm_up: fresh || !loaded,
+            loaded,
         };
         let in_flight = live.as_ref().map(crate::fleet::Live::begin);
         let told = run(asker, order, |_, answer| {
@@ -89,41 +91,18 @@ impl Model {
         let done = told.await;
         drop(in_flight);
         self.known.runs += 1;
-        let left = self.look_at_left().await;
-        let mut done = done.map_err(unreachable)?;
-        done.run.suite.clone_from(&self.suite_hash);
-        let (watched, last) = setup.fleet.last_use(&done.run.target, &self.name);
-        let logged = setup.fleet.follows_log(&done.run.target);
-        // A log does not tell our requests from users': what it tells within a run is taken for ours.
-        let unused = last == used_before || logged && last.is_some_and(|at| at >= done.run.at);
-        let nobody = presence.is_busy().map(|busy| !busy && unused);
-        done.run.idle = nobody.or_else(|| watched.then_some(unused));
-        self.learn_of_reload(&done, presence, left.as_ref(), setup);
-        self.ledger.add(done.spent, Instant::now());
-        Ok(done)
-    }
-
-    /// A model that was in memory and was loaded for our questions all the same was loaded by them.
-    fn learn_of_reload(&mut self, done: &Done, before: &Presence, after: Option<&Mark>, setup: &Setup) {
-        let waited = self.asker.as_ref().is_some_and(Asker::take_waited);
-        if before.loaded != Some(true) || setup.plan.may_load(&self.name) {
-            return;
+        match done {
+            Ok(done) => {
+                self.ledger.add(done.spent, Instant::now());
+                Ok(done)
+            }
+            Err(Ended::Unreachable(error)) => Err(unreachable(error)),
+            Err(Ended::Broken { why, spent }) => {
+                self.ledger.add(spent, Instant::now());
+                let tokens = (spent.prompt, spent.completion);
+                setup.fleet.record_canary_tokens(&setup.target.name, &self.name, tokens);
+                Err(Skipped(why.skip(), why.to_string()))
+            }
         }
-        let ours = self.loads.are_ours(reload::Seen {
-            kind: setup.kind.name,
-            at: done.run.at,
-            waited,
-            before: &before.mark,
-            after,
-            others: done.run.idle == Some(false),
-        });
-        if !ours {
-            return;
-        }
-        let words = reload::words(&self.name, &before.options.words());
-        tracing::warn!(target = setup.target.name, model = self.name, "{words}");
-        let options = setup.plan.options.get(&self.name).cloned().unwrap_or_default();
-        self.known.stopped = Some(Stopped { at: Timestamp::now(), words, options });
-        self.remember();
     }
 }

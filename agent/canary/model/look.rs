@@ -83,14 +83,14 @@ impl Model {
             plan: &setup.plan,
             time: Zoned::now().time(),
             spent: self.ledger.last_hour(Instant::now()),
-            needs: self.needs(work),
+            needs: self.needs(work, setup),
             reload: stop.as_deref(),
         })
     }
 
     /// About what the work takes: what it takes for sure, so that a budget is not passed by much.
-    fn needs(&self, work: &Work) -> Spent {
-        let asking = work.asking(Abilities { logprobs: true, raw: true, sampler: true });
+    fn needs(&self, work: &Work, setup: &Setup) -> Spent {
+        let asking = work.asking(Abilities { logprobs: true, raw: true, sampler: true }, setup.limits);
         match work {
             Work::Long => Spent::guess(&asking.long(&self.suite)),
             Work::Beat | Work::Follow(_) => Spent::guess(&asking.fingerprint(&self.suite)),

@@ -5,10 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::asker::{Abilities, Asker, Terms};
+use super::asker::{Abilities, Asker, Limits, Terms};
 use super::follow::Follow;
 use super::keeper::Keeper;
-use super::left::Mark;
 use super::reload::Loads;
 use super::remembered::Remembered;
 use super::run::Done;
@@ -22,14 +21,10 @@ use crate::view::Skip;
 mod ask;
 mod due;
 mod look;
+mod settle;
 
 pub(super) use due::random;
-
-/// One answer of a short prompt takes a second or two; on a slow processor a minute.
-const SHORT: Duration = Duration::from_secs(60);
-
-/// Long prompts are read at some tens of tokens a second on a slow processor.
-const LONG: Duration = Duration::from_secs(180);
+use settle::Since;
 
 /// From one run of the long prompts to the next.
 const LONG_EVERY: Duration = Duration::from_secs(3600);
@@ -108,36 +103,40 @@ impl Model {
 
     /// Does what is due: the run that was made, or why there is none.
     pub(super) async fn work(&mut self, work: &Work, setup: &Setup) -> Result<(Done, Seen), Skipped> {
-        self.recall().await;
+        self.recall().await?;
         let (presence, permit) = self.look(work, setup).await?;
+        let since = Since::now(setup, &self.name);
         let fresh = self.known.left.as_ref().is_none_or(|left| left.process != presence.mark.process);
         // From here on it is asked. Whoever is killed meanwhile leaves that it was, and no licence to ask again.
         self.known.begin();
         self.remember();
-        let questions = match self.questions(work, setup).await {
-            Ok(questions) => questions,
-            Err(skipped) => {
-                self.look_at_left().await;
-                return Err(skipped);
-            }
-        };
-        if questions.is_empty() {
-            let why = "none of the canaries can be asked of this server";
-            return Err(Skipped(Skip::Unsupported, why.into()));
-        }
-        let done = self.ask(work, questions, &presence, fresh, setup).await?;
+        let asked = self.ask(work, &presence, fresh, setup).await;
+        // Whatever came of it: also what had no answer may have loaded the model.
+        let after = self.settle(&presence, since, setup).await;
+        let mut done = asked?;
         // What follows asks nobody.
         drop(permit);
+        done.run.idle = since.idle(&presence, &self.name, setup);
+        if after.is_some_and(|after| after.loaded == Some(false)) && done.has_failures() {
+            let why = "the model left memory in the midst of the run, which says nothing then";
+            return Err(Skipped(Skip::NotLoaded, why.into()));
+        }
         let seen = self.keeper.observe(&done, &self.suite).await;
         Ok((done, seen))
     }
 
     /// Takes what a command at a shell left behind.
-    async fn recall(&mut self) {
+    async fn recall(&mut self) -> Result<(), Skipped> {
         if let Some(theirs) = self.keeper.recall().await {
-            let Remembered { left, ended, stopped, .. } = theirs;
+            let Remembered { left, ended, stopped, asking_until, .. } = theirs;
             (self.known.left, self.known.ended, self.known.stopped) = (left, ended, stopped);
+            self.known.asking_until = asking_until;
         }
+        if self.known.is_asked_by_command(Timestamp::now()) {
+            let why = "a command at a shell asks the model just now, or was broken off a moment ago";
+            return Err(Skipped(Skip::Busy, why.into()));
+        }
+        Ok(())
     }
 
     fn remember(&mut self) {
@@ -145,20 +144,13 @@ impl Model {
         self.keeper.remember(&Remembered { rotation, ..self.known.clone() });
     }
 
-    /// What was left behind, if it can be seen, and that our requests ended now.
-    async fn look_at_left(&mut self) -> Option<Mark> {
-        let left = self.asker.as_ref()?.left_behind().await.ok();
-        self.known.end(left.clone(), Timestamp::now());
-        self.remember();
-        left
-    }
-
     fn asker(&mut self, setup: &Setup) -> Result<&Asker, Skipped> {
         if self.asker.is_none() {
             let terms = Terms::of(&setup.plan, &self.name);
             let machine = setup.machine.clone();
             let made = Asker::connect(&setup.target, setup.kind, &self.name, terms, &setup.clients, machine);
-            self.asker = Some(made.map_err(|error| Skipped(Skip::Unreachable, error))?);
+            let made = made.map_err(|error| Skipped(Skip::Unreachable, error))?;
+            self.asker = Some(made.within(setup.limits));
         }
         self.asker.as_ref().ok_or_else(|| Skipped(Skip::Unreachable, "the server cannot be asked".into()))
     }
@@ -175,11 +167,12 @@ impl Work {
     }
 
     /// How its questions are asked. Of long prompts the numbers depend on what is cached.
-    fn asking(&self, abilities: Abilities) -> Asking {
+    fn asking(&self, abilities: Abilities, limits: Limits) -> Asking {
+        let Limits { answer, long_answer, .. } = limits;
         match self {
-            Self::Long => Asking { abilities, cache: Some(false), timeout: LONG },
-            Self::Beat => Asking { abilities, cache: None, timeout: SHORT },
-            Self::Follow(follow) => Asking { abilities, cache: follow.cache(), timeout: SHORT },
+            Self::Long => Asking { abilities, cache: Some(false), timeout: long_answer },
+            Self::Beat => Asking { abilities, cache: None, timeout: answer },
+            Self::Follow(follow) => Asking { abilities, cache: follow.cache(), timeout: answer },
         }
     }
 }

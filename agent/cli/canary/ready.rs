@@ -5,11 +5,11 @@ use std::io::{self, IsTerminal as _};
 use super::now;
 use super::pick::{Picked, Which};
 use super::progress::Progress;
-use crate::canary::asker::{Asker, Presence, Terms};
+use crate::canary::asker::{Asker, Broken, Presence, Terms};
 use crate::canary::left::{Known, Mark, decide};
 use crate::canary::reload::{self, Loads};
 use crate::canary::run::run;
-use crate::canary::{Asking, Done, Order};
+use crate::canary::{Asking, Done, Ended, Order};
 use crate::cli::failure::{Failure, UNKNOWN};
 use crate::cli::kept::Kept;
 use crate::cli::{screen, text};
@@ -17,6 +17,9 @@ use crate::http::Clients;
 use crate::procs::Machine;
 use crate::sample::{Answer, Purpose, Question};
 use crate::suite::Suite;
+
+/// How often a run of a capture gives way to others, 20 s each time.
+const GIVES_WAY: u32 = 30;
 
 /// Who is asked, ready to be asked.
 #[derive(Debug)]
@@ -31,6 +34,7 @@ pub(in crate::cli) struct Ready<'a> {
 }
 
 /// One run that is to be made.
+#[derive(Clone)]
 pub(in crate::cli) struct Wanted {
     /// What for.
     pub(in crate::cli) purpose: Purpose,
@@ -84,6 +88,7 @@ impl<'a> Ready<'a> {
             Purpose::Capture => ready.asker.abilities().await,
             _ => ready.asker.abilities_or(baseline).await,
         };
+        // Also what had no answer may have loaded the model.
         ready.settle(at, &presence, kept).await?;
         ready.asking.abilities = abilities.map_err(|error| cannot(picked, &error.to_string()))?;
         Ok(ready)
@@ -92,7 +97,8 @@ impl<'a> Ready<'a> {
     /// One run.
     ///
     /// # Errors
-    /// The server cannot be reached, the model left memory meanwhile, or the run made the server load it anew.
+    /// The server cannot be reached, the model left memory meanwhile, the run was broken off for others' sake, or made
+    /// the server load the model anew.
     pub(in crate::cli) async fn round(
         &mut self,
         wanted: Wanted,
@@ -100,6 +106,25 @@ impl<'a> Ready<'a> {
         kept: &mut Kept,
         progress: &mut Progress,
     ) -> Result<Done, Failure> {
+        // A capture takes minutes, in which others may come: it gives way to them, and goes on.
+        let mut tries = if wanted.purpose == Purpose::Capture { GIVES_WAY } else { 1 };
+        loop {
+            tries -= 1;
+            match self.once(wanted.clone(), suite, kept, progress).await? {
+                Ok(done) => return Ok(done),
+                Err(Ended::Broken { why: Broken::Held, .. }) if tries > 0 => {}
+                Err(ended) => return Err(cannot(self.picked, &ended.to_string())),
+            }
+        }
+    }
+
+    async fn once(
+        &mut self,
+        wanted: Wanted,
+        suite: &Suite,
+        kept: &mut Kept,
+        progress: &mut Progress,
+    ) -> Result<Result<Done, Ended>, Failure> {
         let picked = self.picked;
         let before = self.look().await?;
         self.is_there(&before)?;
@@ -114,18 +139,26 @@ impl<'a> Ready<'a> {
             at_once,
             // The question for its abilities warmed it up.
             warm_up: false,
+            loaded: before.loaded == Some(true),
         };
         let told = |question: &Question, _: &Answer| {
             let category = suite.canary(&question.canary).map_or("probe", |canary| canary.category);
             progress.step(&format!("{category}/{}", question.canary));
         };
         kept.begin();
-        let mut done =
-            run(&self.asker, order, told).await.map_err(|error| cannot(picked, &error.to_string()))?;
-        let after = self.settle(done.run.at, &before, kept).await?;
+        let at = now();
+        let asked = run(&self.asker, order, told).await;
+        let after = self.settle(at, &before, kept).await?;
+        let mut done = match asked {
+            Ok(done) => done,
+            Err(ended) => return Ok(Err(ended)),
+        };
+        if after.as_ref().is_some_and(|after| after.loaded == Some(false)) && done.has_failures() {
+            return Err(cannot(picked, "the model left memory in the midst of the run"));
+        }
         let busy = [Some(&before), after.as_ref()].map(|look| look.and_then(Presence::is_busy));
         done.run.idle = if busy.contains(&Some(true)) { Some(false) } else { busy[0].map(|busy| !busy) };
-        Ok(done)
+        Ok(Ok(done))
     }
 
     /// What its server tells of the model now. Of an Ollama the options that it is loaded with are learned here.
@@ -179,24 +212,23 @@ impl<'a> Ready<'a> {
         before: &Presence,
         kept: &mut Kept,
     ) -> Result<Option<Presence>, Failure> {
-        let after = self.asker.presence().await.ok();
-        kept.end(after.as_ref().map(|after| after.mark.clone()));
-        let waited = self.asker.take_waited();
+        let after = self.asker.left_behind().await.ok();
+        kept.leave(after.as_ref().map(|after| after.mark.clone()));
+        let waits = self.asker.take_waits();
         if before.loaded != Some(true) || self.terms.may_load {
             return Ok(after);
         }
-        let ours = self.loads.are_ours(reload::Seen {
+        let used = after.as_ref().is_some_and(|after| before.others_used(after));
+        let cause = self.loads.ours(reload::Seen {
             kind: self.picked.kind.name,
             at,
-            waited,
-            before: &before.mark,
-            after: after.as_ref().map(|after| &after.mark),
-            others: before.is_busy() == Some(true),
+            waits,
+            before,
+            after: after.as_ref(),
+            others: before.is_busy() == Some(true) || used,
         });
-        if !ours {
-            return Ok(after);
-        }
-        let words = reload::words(&self.picked.model, &before.options.words());
+        let Some(cause) = cause else { return Ok(after) };
+        let words = reload::words(cause, &self.picked.model, &before.options.words());
         kept.stop(words.clone(), self.terms.options.clone());
         Err(Failure::say(UNKNOWN, format!("stopped asking {}: {}", name(self.picked), text::clean(&words))))
     }

@@ -52,13 +52,14 @@ pub(in crate::cli) static SKIPS: [Said; 9] = [
     said(
         "skip busy",
         SKIPPED,
-        "The server works for others, or reads a model into memory. Users go first.",
+        "The server works for others, or reads a model into memory; or they came in the midst of a run, which was \
+         broken off. Users go first.",
         "Nothing, unless it never has a slot free: then ask less often, or in quiet times.",
     ),
     said(
         "skip not_loaded",
         SKIPPED,
-        "The model is not in memory, and a canary loads none.",
+        "The model is not in memory, or left it in the midst of a run, and a canary loads none.",
         "Nothing. Name it in may_load of [canaries] if canaries may load it.",
     ),
     said(
@@ -94,8 +95,9 @@ pub(in crate::cli) static SKIPS: [Said; 9] = [
     said(
         "skip reload_caused",
         SKIPPED,
-        "A run made the server load the model anew, with other options than it was loaded with. That must not happen twice.",
-        "Write the options that your clients send into options of [canaries]: with them it is asked again.",
+        "A run made the server load the model anew, with other options than it was loaded with; or twice in a row it was \
+         loaded anew, or its process ended, while a canary asked it.",
+        "See the server's log for a process that ended. Else write the options that your clients send into options of [canaries]: with them it is asked again.",
     ),
     said(
         "skip unsupported",

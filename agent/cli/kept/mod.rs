@@ -8,8 +8,8 @@ use super::baseline::which::failed;
 use super::canary::now;
 use super::failure::{Failure, UNKNOWN};
 use super::{text, words};
-use crate::canary::Done;
-use crate::canary::records;
+use crate::canary::left::Mark;
+use crate::canary::{Done, records};
 use crate::config::Config;
 use crate::drift::{self, Judged, Seen, Watch};
 use crate::store::{self, Batch, Db, Key, Reason, StoreError, Tag};
@@ -39,6 +39,10 @@ pub(super) struct Kept {
     compared: u64,
     exceeding: u64,
     keeps_answers: bool,
+    /// Until when others know that it is asked.
+    asking_until: Option<Timestamp>,
+    /// What the last run left behind, and when, if it is to be written down.
+    left: Option<(Option<Mark>, Timestamp)>,
 }
 
 impl Kept {
@@ -116,6 +120,8 @@ impl Kept {
             compared: 0,
             exceeding: 0,
             keeps_answers: canaries.store_answers.is_some(),
+            asking_until: None,
+            left: None,
             key,
         }
     }

@@ -1,10 +1,12 @@
 //! What is known of asking the model, shared with the agent: what the last canary left behind, and whether it is asked
 //! no more.
 
+use jiff::Timestamp;
+
 use super::{Kept, place};
 use crate::canary::asker::{Presence, Stay};
 use crate::canary::left::Mark;
-use crate::canary::remembered::{Remembered, Stopped};
+use crate::canary::remembered::{ASKING, Remembered, Stopped};
 use crate::cli::canary::now;
 use crate::cli::screen;
 use crate::store::{Batch, Db};
@@ -31,9 +33,15 @@ impl Kept {
         }
     }
 
-    /// A canary is about to be asked.
+    /// Canaries are about to be asked, or go on being asked: that is written down, but not before each of them.
     pub(in crate::cli) fn begin(&mut self) {
-        self.remember(Remembered::begin);
+        let at = now();
+        let is_known = |until: Timestamp| until.duration_since(at) > ASKING / 2;
+        if self.asking_until.is_some_and(is_known) {
+            return;
+        }
+        self.asking_until = at.checked_add(ASKING).ok();
+        self.remember(|known| known.begin_by_command(at));
     }
 
     /// What could not be seen after the last one is what is there now.
@@ -41,9 +49,16 @@ impl Kept {
         self.remember(|known| known.found(now));
     }
 
-    /// The last one was answered, and left this behind.
-    pub(in crate::cli) fn end(&mut self, left: Option<Mark>) {
-        self.remember(|known| known.end(left, now()));
+    /// The last one was answered, and left this behind: written down at the end.
+    pub(in crate::cli) fn leave(&mut self, left: Option<Mark>) {
+        self.left = Some((left, now()));
+    }
+
+    /// No more canaries are asked.
+    fn ended(&mut self) {
+        if let Some((left, at)) = self.left.take() {
+            self.remember(|known| known.end(left, at));
+        }
     }
 
     /// The agent is not to ask the model any more, either.
@@ -64,5 +79,12 @@ impl Kept {
         if let Err(error) = db.apply(&Batch::new().beat(&self.key, known.to_json(), now())) {
             screen::note(&format!("it was not kept that the model was asked: {error}"));
         }
+    }
+}
+
+impl Drop for Kept {
+    /// However a command ends, what it left behind is known, unless it was killed.
+    fn drop(&mut self) {
+        self.ended();
     }
 }

@@ -63,6 +63,11 @@ impl Fleet {
         });
     }
 
+    /// What a run took that was broken off: prompt, completion.
+    pub fn record_canary_tokens(&self, target: &str, model: &str, tokens: (u64, u64)) {
+        self.with_canary(target, model, false, |canary| spend(canary, tokens));
+    }
+
     /// When a model is asked next.
     pub fn record_canary_next(&self, target: &str, model: &str, at: Option<Timestamp>) {
         self.with_canary(target, model, false, |canary| canary.next_run_at = at);
@@ -87,6 +92,13 @@ impl Fleet {
         let mut known = self.lock();
         self.settle_all(&mut known);
         known.targets.get(target).map_or((false, None), |entry| entry.traffic.last_use(model))
+    }
+
+    /// When the last request of a user to any other model of the target ended, as far as a tap or a log tells.
+    pub fn last_use_beside(&self, target: &str, model: &str) -> Option<Timestamp> {
+        let mut known = self.lock();
+        self.settle_all(&mut known);
+        known.targets.get(target)?.traffic.last_use_beside(model)
     }
 
     /// Whether a log tells of requests to the target: it tells of canaries' as of users'.
@@ -129,8 +141,7 @@ fn record(canary: &mut CanaryView, run: CanaryRun) {
     for fact in run.changes {
         canary.count_change(fact);
     }
-    canary.tokens.0 = canary.tokens.0.saturating_add(run.tokens.0);
-    canary.tokens.1 = canary.tokens.1.saturating_add(run.tokens.1);
+    spend(canary, run.tokens);
     canary.last_run_at = run.at.or(canary.last_run_at);
     (canary.skipped, canary.skipped_words) = (None, None);
     if let (Some(at), true) = (run.at, matches!(result, RunResult::Ok | RunResult::Exceed)) {
@@ -143,6 +154,11 @@ fn record(canary: &mut CanaryView, run: CanaryRun) {
         run.time_to_first_token_seconds.or(canary.time_to_first_token_seconds);
     canary.tokens_per_second = run.tokens_per_second.or(canary.tokens_per_second);
     canary.report = run.report;
+}
+
+fn spend(canary: &mut CanaryView, (prompt, completion): (u64, u64)) {
+    canary.tokens.0 = canary.tokens.0.saturating_add(prompt);
+    canary.tokens.1 = canary.tokens.1.saturating_add(completion);
 }
 
 impl Canaries {

@@ -129,6 +129,13 @@ impl Traffic {
         (self.tap.is_some() || self.log.is_some(), self.last_use.get(model).copied())
     }
 
+    /// When the last one to any other model ended. Of a log, which tells canaries' requests as users', only what it
+    /// could name.
+    pub(super) fn last_use_beside(&self, model: &str) -> Option<Timestamp> {
+        let other = |name: &str| name != model && !(name == OTHER && self.log.is_some());
+        self.last_use.iter().filter(|(name, _)| other(name)).map(|(_, at)| *at).max()
+    }
+
     /// The source of what is shown and judged, what users got: the tap's word, or the log's where there is no tap.
     fn shown(&self) -> Option<Source> {
         let here = |source: &Source| self.live.contains_key(source);

@@ -36,7 +36,7 @@ metrics! {
         canary_refusal_ratio: Gauge ["target", "model", "expected"],
         /// Runs of canaries by the agent, by result: ok, exceed (farther off than the baseline's own spread), error (nothing could be judged), skipped (nothing was asked).
         canary_runs_total: Counter ["target", "model", "result"],
-        /// Beats in which the agent asked the model nothing, by reason: busy, not_loaded, asleep, unreachable, quiet_hours, budget, unused (nobody else used the model since, so a canary would be what keeps it in memory), reload_caused (a canary made the server load it anew), unsupported.
+        /// Beats in which the agent asked the model nothing, or broke off as others came, by reason: busy, not_loaded, asleep, unreachable, quiet_hours, budget, unused (nobody else used the model since, so a canary would be what keeps it in memory), reload_caused (a canary made the server load it anew), unsupported.
         canary_skips_total: Counter ["target", "model", "reason"],
         /// Tokens that canaries took, by kind: prompt, completion.
         canary_tokens_total: Counter ["target", "model", "kind"],

@@ -87,7 +87,7 @@ impl Ollama {
 
     async fn look(&mut self) -> Result<ServerSample, HttpError> {
         let http = self.endpoint.http.clone();
-        let unsafe_ps = parsed(self.version.as_deref()).is_none_or(|version| version < PS_IS_SAFE);
+        let unsafe_ps = !ps_is_safe(self.version.as_deref());
         let ps = self.ps.take().filter(|(asked, _)| unsafe_ps && asked.elapsed() < PS_EVERY_UNSAFE);
         let (version, ps) = tokio::join!(http.get_json::<Version>("/api/version"), async {
             match ps {
@@ -199,6 +199,12 @@ fn is_silent(model: &ModelSample) -> bool {
     silent && model.state != Some(ServerState::Loading)
 }
 
+/// Whether an Ollama of that version may be asked for the loaded models at any moment. Where it does not say its
+/// version, it may not.
+pub fn ps_is_safe(version: Option<&str>) -> bool {
+    parsed(version).is_some_and(|version| version >= PS_IS_SAFE)
+}
+
 /// `0.34.0` or `0.33.0-rc2` as numbers.
 fn parsed(version: Option<&str>) -> Option<(u64, u64, u64)> {
     let mut parts = version?
@@ -242,5 +248,7 @@ mod tests {
         assert!(parsed(Some("0.9.6")) < parsed(Some("0.11.4")));
         assert_eq!(parsed(Some("main")), None);
         assert_eq!(parsed(None), None);
+        let safe = |version| ps_is_safe(Some(version));
+        assert!(safe("0.32.4") && safe("0.34.0") && !safe("0.32.3") && !safe("main") && !ps_is_safe(None));
     }
 }

@@ -95,7 +95,8 @@ impl Drill {
         let cache = [None, Some(true), Some(false)][self.pick(3)];
         let asking = Asking { abilities: of.abilities, cache, timeout: PATIENCE };
         let facts = of.asker.facts().await.expect("it answers");
-        let answers = ask_all(&of.asker, &asking.fingerprint(&self.suite), at_once, |_, _| {}).await;
+        let asked = ask_all(&of.asker, &asking.fingerprint(&self.suite), at_once, |_, _| {}).await;
+        assert_eq!(asked.broken, None);
         Run {
             target: "box".into(),
             model: NAME.into(),
@@ -105,7 +106,7 @@ impl Drill {
             facts,
             idle: None,
             concurrency: at_once,
-            answers,
+            answers: asked.answers,
         }
     }
 

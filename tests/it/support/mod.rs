@@ -18,6 +18,7 @@ pub mod golden;
 pub mod http1;
 pub mod machine;
 pub mod nvml;
+pub mod one_place;
 pub mod oracle;
 pub mod page_view;
 pub mod presets;

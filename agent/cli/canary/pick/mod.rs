@@ -116,7 +116,7 @@ async fn look(target: &Target, clients: &Clients, machine: &Machine) -> Result<S
 /// The server at that address, by the name that an agent or the config has for it, so that what is stored of it is
 /// found; without one, by the name that discovery would give it.
 async fn by_address(args: &Which, url: &Url, config: Option<&Config>) -> Target {
-    let same = |other: &Url| other.as_str().trim_end_matches('/') == url.as_str().trim_end_matches('/');
+    let same = |other: &Url| plain(other) == plain(url);
     let configured = config.and_then(|config| config.targets.iter().find(|target| same(&target.url)));
     if let Some(target) = configured {
         return target.clone();
@@ -161,12 +161,26 @@ async fn by_name(args: &Which, config: Result<&Config, &Vec<ConfigError>>) -> Re
     Ok(Target { kind, discovered, ..Target::new(&chosen.name, url) })
 }
 
+/// An address as addresses are compared: the names of this machine are one.
+fn plain(url: &Url) -> String {
+    let mut url = url.clone();
+    if is_here(&url) {
+        // It has a host already: another one can be put there.
+        url.set_host(Some("localhost")).ok();
+    }
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
+fn is_here(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
+
 /// What discovery would call it on its own machine; elsewhere host and port.
 fn name_of(kind: &Kind, url: &Url) -> String {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let port = url.port_or_known_default().unwrap_or_default();
-    let here = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-    if here { discover::usual_name(kind, port) } else { format!("{host}:{port}") }
+    if is_here(url) { discover::usual_name(kind, port) } else { format!("{host}:{port}") }
 }
 
 fn shown(target: &Target) -> String {
@@ -201,5 +215,15 @@ mod tests {
         assert_eq!(name("http://localhost:9999/"), "llama_cpp-9999");
         assert_eq!(name("http://box:8080/"), "box:8080");
         assert_eq!(name("http://[::1]:8080/"), "llama_cpp");
+    }
+
+    #[test]
+    fn the_names_of_this_machine_are_one() {
+        let same = |a: &str, b: &str| plain(&a.parse().unwrap()) == plain(&b.parse().unwrap());
+        assert!(same("http://localhost:11434", "http://127.0.0.1:11434/"));
+        assert!(same("http://[::1]:11434/x/", "http://localhost:11434/x"));
+        assert!(!same("http://localhost:11434", "http://localhost:11435"));
+        assert!(!same("http://localhost:11434", "https://localhost:11434"));
+        assert!(!same("http://box:11434", "http://localhost:11434"));
     }
 }
