@@ -37,7 +37,7 @@ metrics! {
         queue_depth: Gauge ["target", "model"],
         /// Requests in flight through whoever sees them (source: tap).
         requests_in_flight: Gauge ["target", "source"],
-        /// 1 if the tap in front of the target listens, 0 if it cannot. No series for a target without one.
+        /// 1 if the tap in front of the target accepts connections, 0 if it cannot. No series for a target without one.
         tap_up: Gauge ["target"],
         /// Connections of clients that are open at the tap.
         tap_connections: Gauge ["target"],

@@ -260,13 +260,13 @@ async fn whatever_breaks_between_client_and_tap_the_server_is_let_go_at_once_and
     let agent = setup.start();
     agent.until_polled();
     let idle = agent.descriptors();
-    let polls = stub.open();
     let mut faults = Vec::new();
     let mut networks = Vec::new();
     for (number, (_, fault, _)) in cases.iter().enumerate() {
         networks.push(Chaos::with(agent.tap(&number.to_string()), fault.clone()).await);
     }
-    // An answer of many seconds, whose tokens are far apart: its end is no accident.
+    // An answer of twenty seconds, whose tokens are far apart: its end is no accident.
+    let long_before_its_end = tokio::time::Instant::now() + Duration::from_secs(15);
     let asked = |counted: Option<&str>| match counted {
         None => stream(),
         Some(_) => request("/v1/chat/completions", true, r#"{"tokens":100,"pause_ms":200}"#),
@@ -276,6 +276,12 @@ async fn whatever_breaks_between_client_and_tap_the_server_is_let_go_at_once_and
         .zip(&cases)
         .map(async |(chaos, (_, _, counted))| ask(chaos.address(), &asked(*counted), SHORT).await);
     let seen = futures_util::future::join_all(calls).await;
+    assert!(stub.requests() >= 8, "most of them reached the server: {}", stub.requests());
+    while stub.answering() > 0 {
+        let now = tokio::time::Instant::now();
+        assert!(now < long_before_its_end, "the server is not let go: it answers {}", stub.answering());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     for (number, (what, fault, wanted)) in cases.iter().enumerate() {
         let ended = seen[number].ended;
         let fits = match fault.kind {
@@ -305,9 +311,40 @@ async fn whatever_breaks_between_client_and_tap_the_server_is_let_go_at_once_and
     }
     assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), cases.len(), faults.join("\n"));
     no_more_than(&agent, idle).await;
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    while stub.open() > polls.max(1) + cases.len() as u64 {
-        assert!(tokio::time::Instant::now() < deadline, "the server is not let go: {}", stub.open());
-        tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
+/// More clients than the agent may have open files: they wait, and whoever is on call is told why.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tap_that_may_open_no_more_files_says_so_and_goes_on_when_it_may() {
+    let stub = Stub::start();
+    let mut setup = Setup::new("");
+    let agent = setup.descriptors(100).tap("box", "openai", stub.address).start();
+    agent.until_polled();
+    // A scraper's connection, which was there before: no other one is let in either.
+    let mut scraper = Client::connect(agent.process.address()).await.unwrap();
+    let mut crowd = Vec::new();
+    for _ in 0..150 {
+        crowd.push(Client::connect(agent.tap("box")).await.unwrap());
     }
+    let mut up = async |wanted: &str| {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            scraper.send(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+            let page = scraper.answer(PATIENCE).await.body;
+            let line = page.lines().find(|line| line.starts_with("opsagent_tap_up{")).unwrap_or_default();
+            if line.ends_with(wanted) {
+                return page;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{line}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    up(" 0").await;
+    drop(crowd);
+    up(" 1").await;
+    let log = agent.process.log();
+    assert_eq!(log.matches("the tap cannot accept connections").count(), 1, "{log}");
+    assert!(log.contains("Too many open files") && log.contains("LimitNOFILE"), "{log}");
+    assert!(log.contains("the tap accepts connections again"), "{log}");
+    assert_eq!(one(agent.tap("box"), PATIENCE).await.status, 200);
 }

@@ -224,15 +224,11 @@ fn files(folder: &Path, out: &mut Vec<(String, String)>) {
 /// told to wipe what is freed, so that what is found is held; the buffer that all reads share has the last of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_passed_is_not_held_in_memory_while_the_stream_goes_on_nor_after_it() {
-    const STREAMS: usize = 60;
-    /// What the agent does hold.
-    const OWN: &str = "the-box-that-is-looked-into";
     let stub = Stub::start();
     let mut setup = Setup::new("");
     setup.env("GLIBC_TUNABLES", "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0");
     let agent = setup.tap(OWN, "openai", stub.address).start();
     agent.until_polled();
-    let mark = |number: usize| format!("w{:07}v", number * 7919 + 1_000_003);
     let mut clients = Vec::new();
     for number in 0..STREAMS {
         let script = format!(r#"{{"tokens":40,"pause_ms":1,"then":"hold","mark":"{}"}}"#, mark(number));
@@ -242,24 +238,7 @@ async fn what_passed_is_not_held_in_memory_while_the_stream_goes_on_nor_after_it
         clients.push(client);
     }
     assert_eq!(agent.ends_of(OWN).open.0, STREAMS as u64);
-    let held = |what: &str| {
-        let memory = memory(agent.process.pid());
-        let (mut prompts, mut answers) = (BTreeSet::new(), BTreeSet::new());
-        for nine in memory.windows(9).filter(|nine| nine[1..8].iter().all(u8::is_ascii_digit)) {
-            match (nine[0], nine[8]) {
-                (b'w', b'v') => drop(prompts.insert(nine.to_vec())),
-                (b'v', b'w') => drop(answers.insert(nine.to_vec())),
-                _ => {}
-            }
-        }
-        assert!(memory.windows(OWN.len()).any(|window| window == OWN.as_bytes()), "memory was read");
-        let (prompts, answers) = (prompts.len(), answers.len());
-        println!(
-            "{what}: of {STREAMS} prompts {prompts} and of as many answers {answers} have left bytes behind"
-        );
-        (prompts, answers)
-    };
-    let (prompts, answers) = held("streams open");
+    let (prompts, answers) = held(&agent, "streams open");
     assert!(prompts <= 4 && answers <= 4, "{prompts} prompts, {answers} answers");
     stub.release();
     for client in &mut clients {
@@ -267,8 +246,77 @@ async fn what_passed_is_not_held_in_memory_while_the_stream_goes_on_nor_after_it
     }
     drop(clients);
     agent.until("all ended", PATIENCE, |agent| agent.ends_of(OWN), |ends| ends.open == (0, 0));
-    let (prompts, answers) = held("streams ended");
+    let (prompts, answers) = held(&agent, "streams ended");
     assert!(prompts <= 4 && answers <= 4, "{prompts} prompts, {answers} answers");
+}
+
+/// A server that reads a prompt for minutes before it says a word, over connections that it kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prompt_is_not_held_in_memory_while_the_server_thinks_about_it() {
+    let stub = Stub::start();
+    let mut setup = Setup::new("");
+    setup.env("GLIBC_TUNABLES", "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0");
+    let agent = setup.tap(OWN, "openai", stub.address).start();
+    agent.until_polled();
+    let mut clients = Vec::new();
+    for _ in 0..STREAMS {
+        clients.push(Client::connect(agent.tap(OWN)).await.unwrap());
+    }
+    // Slow enough that each has a connection of its own to the server, and those are kept for the next.
+    let first = request("/v1/chat/completions", false, r#"{"tokens":1,"pause_ms":300}"#);
+    for client in &mut clients {
+        client.send(&first).await.unwrap();
+    }
+    for client in &mut clients {
+        assert_eq!(client.answer(PATIENCE).await.status, 200);
+    }
+    let before = stub.open();
+    for (number, client) in clients.iter_mut().enumerate() {
+        let script = format!(r#"{{"tokens":1,"then":"hold","mark":"{}"}}"#, mark(number));
+        client.send(&request("/v1/chat/completions", false, &script)).await.unwrap();
+    }
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while stub.answering() < STREAMS as u64 {
+        assert!(tokio::time::Instant::now() < deadline, "{} were asked", stub.answering());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(stub.open() < before + 4, "they go over the connections of before: {before}, {}", stub.open());
+    let (prompts, _) = held(&agent, "prompts under way");
+    assert!(prompts <= 4, "{prompts} prompts");
+    stub.release();
+    for client in &mut clients {
+        assert_eq!(client.answer(PATIENCE).await.status, 200);
+    }
+}
+
+/// Streams of a test that looks into the agent's memory.
+const STREAMS: usize = 60;
+
+/// What the agent does hold.
+const OWN: &str = "the-box-that-is-looked-into";
+
+/// A prompt's mark; an answer has its reverse.
+fn mark(number: usize) -> String {
+    format!("w{:07}v", number * 7919 + 1_000_003)
+}
+
+/// How many marks of prompts, and how many of answers, are in the agent's memory.
+fn held(agent: &Tapped, what: &str) -> (usize, usize) {
+    let memory = memory(agent.process.pid());
+    let (mut prompts, mut answers) = (BTreeSet::new(), BTreeSet::new());
+    for nine in memory.windows(9).filter(|nine| nine[1..8].iter().all(u8::is_ascii_digit)) {
+        match (nine[0], nine[8]) {
+            (b'w', b'v') => drop(prompts.insert(nine.to_vec())),
+            (b'v', b'w') => drop(answers.insert(nine.to_vec())),
+            _ => {}
+        }
+    }
+    assert!(memory.windows(OWN.len()).any(|window| window == OWN.as_bytes()), "memory was read");
+    let (prompts, answers) = (prompts.len(), answers.len());
+    println!(
+        "{what}: of {STREAMS} prompts {prompts} and of as many answers {answers} have left bytes behind"
+    );
+    (prompts, answers)
 }
 
 /// What a process may write to of its memory: heap, stacks, data.

@@ -183,7 +183,7 @@ async fn a_thousand_idle_streams_live_and_each_ends_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "real parts: run tests/run"]
-async fn ten_thousand_idle_streams_live_and_each_ends_once() {
+async fn ten_thousand_idle_streams_or_all_that_descriptors_allow_live_and_each_ends_once() {
     idle_streams(10_000).await;
 }
 

@@ -147,7 +147,9 @@ async fn a_name_that_leads_to_the_tap_itself_is_refused() {
     let name = std::fs::read_to_string("/etc/hostname").unwrap();
     let name = name.trim();
     let mut addresses = tokio::net::lookup_host((name, port)).await.into_iter().flatten();
-    let Some(own) = addresses.find(SocketAddr::is_ipv4) else { return };
+    let Some(own) = addresses.find(SocketAddr::is_ipv4) else {
+        panic!("this machine's own name, {name}, has no IPv4 address: it cannot be tried here");
+    };
     let taps = format!("tap = \"{own}\"");
     let written = Written::new(&text("", &[target("a", format!("http://{name}:{port}"), &taps)]));
     let error = App::start(written.config(), written.options()).await.unwrap_err().to_string();

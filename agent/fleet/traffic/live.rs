@@ -27,6 +27,8 @@ pub struct Live {
     lost: AtomicU64,
     refused: [AtomicU64; Refusal::ALL.len()],
     ended: Mutex<Vec<(Instant, Generation)>>,
+    /// Why the tap cannot accept clients now, if so.
+    deaf: Mutex<Option<String>>,
     /// Clients with a name, which the config bounds, that asked for something else than a generation.
     others: Mutex<BTreeMap<Arc<str>, u64>>,
 }
@@ -62,6 +64,16 @@ impl Live {
     /// A request was answered by the tap itself.
     pub fn refuse(&self, reason: Refusal) {
         self.refused[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The tap cannot accept clients, and why; or it can again.
+    pub fn set_deaf(&self, why: Option<String>) {
+        *self.deaf.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// Why the tap cannot accept clients now, if so.
+    pub fn deaf(&self) -> Option<String> {
+        self.deaf.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A client that has a name asked for something that is no generation.

@@ -15,6 +15,11 @@ impl Traffic {
             let text = format!("the tap does not listen at {}: {error}", tap.listen);
             notes.push(Note::warning("tap_down", text, Some("give `tap` another address in the config")));
         }
+        if let Some((tap, why)) = self.tap.as_ref().and_then(|tap| Some((tap, self.deaf()?))) {
+            let text = format!("the tap at {} accepts nobody: {why}", tap.listen);
+            let remedy = "allow the agent more open files (LimitNOFILE, ulimit -n): a stream takes two; or fewer connections (max_connections under [tap])";
+            notes.push(Note::warning("tap_deaf", text, Some(remedy)));
+        }
         if let Some((log, error)) = self.log.as_ref().and_then(|log| Some((log, log.error.as_ref()?))) {
             let text = format!("{} cannot be read: {error}", log.place);
             let remedy = "let the agent's user read it, or correct `log` in the config";

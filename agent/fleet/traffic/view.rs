@@ -23,6 +23,7 @@ impl Traffic {
         let mut view = TrafficView {
             tap: self.tap.as_ref().map(|view| TapView {
                 connections: tap.map_or(0, |live| live.connections()),
+                error: view.error.clone().or_else(|| self.deaf()),
                 ..view.clone()
             }),
             log: self.log.clone(),
@@ -36,6 +37,11 @@ impl Traffic {
         };
         self.window.fill(&mut view, now);
         Some(view)
+    }
+
+    /// Why the tap cannot accept clients now, if so.
+    pub(super) fn deaf(&self) -> Option<String> {
+        self.live.get(&Source::Tap)?.live.deaf()
     }
 
     /// Output tokens a second over the last ten seconds. Pieces count as they pass, each for as many tokens as

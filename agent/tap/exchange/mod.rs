@@ -119,7 +119,7 @@ pub(super) async fn run(
         match end {
             Ok(()) if exchange.down.is_switched() => return exchange.tunnel().await,
             Ok(()) => return exchange.finish(tap, reused),
-            Err(Break::Upstream(trouble)) if reused && exchange.may_retry(&trouble, request.idempotent) => {
+            Err(Break::Upstream(trouble)) if reused && exchange.may_retry(&trouble) => {
                 reused = false;
                 exchange.upstream = match connect(exchange.client, site).await {
                     Ok(stream) => stream,
@@ -181,8 +181,8 @@ impl Exchange<'_> {
     /// Whether the request may be sent once more: over a connection that had waited, the server may have closed
     /// it at the same moment. Only if no byte of an answer came and all is still here; and if either nothing was
     /// sent, or it does no harm to do it twice.
-    fn may_retry(&self, trouble: &Trouble, idempotent: bool) -> bool {
-        trouble.failure == Failure::Reset && !self.down.has_begun() && self.up.may_retry(idempotent)
+    fn may_retry(&self, trouble: &Trouble) -> bool {
+        trouble.failure == Failure::Reset && !self.down.has_begun() && self.up.may_retry()
     }
 
     /// All went well.

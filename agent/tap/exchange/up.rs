@@ -32,6 +32,8 @@ pub(super) struct Up {
     unflushed: bool,
     /// The connection was there then; `None` once the head is written.
     began: Option<Instant>,
+    /// To do it twice does no harm.
+    idempotent: bool,
 }
 
 impl Up {
@@ -48,6 +50,7 @@ impl Up {
             deaf: false,
             unflushed: false,
             began: None,
+            idempotent: request.idempotent,
         };
         up.absorb(inbox, None)?;
         Ok(up)
@@ -81,8 +84,18 @@ impl Up {
     }
 
     /// See [`Exchange::may_retry`].
-    pub(super) fn may_retry(&self, idempotent: bool) -> bool {
-        self.out.is_held() && (idempotent || self.out.is_untouched())
+    pub(super) fn may_retry(&self) -> bool {
+        self.out.is_held() && (self.idempotent || self.out.is_untouched())
+    }
+
+    /// Some of it was written: what must not be sent twice is held no longer. A prompt is not to wait here with its
+    /// request for an answer.
+    fn has_left(&mut self) {
+        if self.idempotent {
+            self.out.let_go();
+        } else {
+            self.out.hold(false);
+        }
     }
 
     /// The server answers: it will not be sent once more.
@@ -147,7 +160,7 @@ impl Exchange<'_> {
                 Poll::Ready(Ok(_)) => {
                     self.has_written();
                     self.up.show(&mut self.watch);
-                    self.up.out.let_go();
+                    self.up.has_left();
                 }
             }
             if !self.up.out.is_empty() && !self.up.deaf {

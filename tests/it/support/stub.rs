@@ -65,6 +65,7 @@ pub struct Stub {
 #[derive(Debug, Default)]
 struct Counts {
     requests: AtomicU64,
+    answering: AtomicU64,
     open: AtomicU64,
 }
 
@@ -95,6 +96,11 @@ impl Stub {
     /// POST requests so far.
     pub fn requests(&self) -> u64 {
         self.counts.requests.load(Ordering::Relaxed)
+    }
+
+    /// POST requests whose answer goes on.
+    pub fn answering(&self) -> u64 {
+        self.counts.answering.load(Ordering::Relaxed)
     }
 
     /// Connections open now.
@@ -156,12 +162,14 @@ async fn connection(
         let dialect = if line.contains("/api/") { Dialect::Ollama } else { Dialect::Openai };
         let then = script.then;
         let mut answer = Answer { stream: &mut stream, dialect, held: Vec::new(), script };
+        counts.answering.fetch_add(1, Ordering::Relaxed);
         let whole = match (then, asked.stream) {
-            (Then::Refuse, _) => answer.refuse().await?,
-            (_, true) => answer.streamed(&mut released).await?,
-            (_, false) => answer.whole(&mut released).await?,
+            (Then::Refuse, _) => answer.refuse().await,
+            (_, true) => answer.streamed(&mut released).await,
+            (_, false) => answer.whole(&mut released).await,
         };
-        if !whole {
+        counts.answering.fetch_sub(1, Ordering::Relaxed);
+        if !whole? {
             break;
         }
     }

@@ -18,6 +18,7 @@ pub struct Setup {
     args: Vec<String>,
     env: Vec<(String, String)>,
     taps: BTreeMap<String, SocketAddr>,
+    descriptors: Option<u32>,
 }
 
 impl Setup {
@@ -25,7 +26,14 @@ impl Setup {
     pub fn new(limits: &str) -> Setup {
         let top =
             format!("discover = false\nevery = \"3s\"\ntimeout = \"1s\"\ngrace = \"2s\"\n[tap]\n{limits}\n");
-        Setup { targets: String::new(), top, args: Vec::new(), env: Vec::new(), taps: BTreeMap::new() }
+        Setup {
+            targets: String::new(),
+            top,
+            args: Vec::new(),
+            env: Vec::new(),
+            taps: BTreeMap::new(),
+            descriptors: None,
+        }
     }
 
     /// A target with a tap in front of it.
@@ -61,6 +69,12 @@ impl Setup {
         self
     }
 
+    /// The agent may have so many open at once, and no more.
+    pub fn descriptors(&mut self, most: u32) -> &mut Setup {
+        self.descriptors = Some(most);
+        self
+    }
+
     pub fn start(&self) -> Tapped {
         let folder =
             tempfile::Builder::new().prefix("opsagent-tapped-").tempdir().expect("a temporary folder");
@@ -68,9 +82,17 @@ impl Setup {
         let config = format!("listen = \"127.0.0.1:{port}\"\n{}{}", self.top, self.targets);
         std::fs::write(&file, config).expect("the folder is ours");
         let args = ["run", "--config", file.to_str().expect("a path of ASCII")].map(str::to_owned);
+        let program = env!("CARGO_BIN_EXE_opsagent").to_owned();
+        let mut command: Vec<String> = match self.descriptors {
+            Some(most) => {
+                vec!["sh".into(), "-c".into(), format!("ulimit -n {most}; exec \"$0\" \"$@\""), program]
+            }
+            None => vec![program],
+        };
+        command.extend(args.into_iter().chain(self.args.clone()));
         let recipe = Recipe {
-            program: env!("CARGO_BIN_EXE_opsagent").into(),
-            args: args.into_iter().chain(self.args.clone()).collect(),
+            program: command.remove(0).into(),
+            args: command,
             env: self.env.clone(),
             port,
             ready: "/-/healthy",

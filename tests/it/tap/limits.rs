@@ -28,7 +28,12 @@ async fn one_connection_more_than_allowed_is_told_so_until_another_ends() {
     let text = second.rest().await.0;
     assert!(text.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{text}");
     assert!(text.contains("Retry-After: 1\r\n") && text.contains("max_connections"), "{text}");
-    assert_eq!(tap.live.refused()[Refusal::Connections as usize], 1);
+    // Ollama's clients take an error for a string.
+    let mut third = tap.connect().await;
+    third.send("POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}").await;
+    let text = third.rest().await.0;
+    assert!(text.starts_with("HTTP/1.1 503 ") && text.contains("{\"error\":\"opsagent's tap: "), "{text}");
+    assert_eq!(tap.live.refused()[Refusal::Connections as usize], 2);
     upstream.send(OK).await;
     first.expect(OK).await;
     assert_eq!(tap.live.connections(), 1);
