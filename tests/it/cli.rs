@@ -12,6 +12,7 @@ mod canary;
 mod fake;
 mod gpus;
 pub mod running;
+mod shared;
 mod table;
 mod verbs;
 

@@ -88,3 +88,41 @@ impl Drop for Kept {
         self.ended();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, StorePlan};
+    use crate::store::Key;
+
+    #[test]
+    fn a_command_writes_once_that_it_asks_and_once_what_it_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("opsagent.db");
+        let store = StorePlan { path: Some(path.clone()), ..StorePlan::default() };
+        let key = Key::new("box", "m");
+        let mut kept = Kept::make(key.clone(), &Config { store, ..Config::default() }).unwrap();
+        let other = rusqlite::Connection::open(&path).unwrap();
+        let version = || other.query_row("PRAGMA data_version", [], |row| row.get::<_, i64>(0)).unwrap();
+        let (mut last, mut writes) = (version(), 0);
+        let mut look = || {
+            let now = version();
+            writes += u32::from(std::mem::replace(&mut last, now) != now);
+            writes
+        };
+        let mark = |work: u32| Mark { work: Some(work.into()), ..Mark::default() };
+        for run in 0..300 {
+            kept.begin();
+            look();
+            kept.leave(Some(mark(run)));
+            look();
+        }
+        let known = kept.remembered();
+        assert!(known.is_asked_by_command(now()) && known.left == Some(Mark::default()), "{known:?}");
+        drop(kept);
+        assert_eq!(look(), 2);
+        let stored = Db::open_existing(&path).unwrap().beat(&key).unwrap().unwrap();
+        let known = Remembered::of_json(&stored.json).unwrap();
+        assert!(!known.is_asked_by_command(now()) && known.left == Some(mark(299)), "{known:?}");
+    }
+}
