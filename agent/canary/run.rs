@@ -89,7 +89,7 @@ pub async fn run(
         told(first, &answer);
         spent = Spent::of([(first, &answer)]);
         match answer.result {
-            Ok(reply) => waited_for_a_load = reply.waited_for_a_load(),
+            Ok(reply) => waited_for_a_load = reply.waited_for_a_load() && !asker.is_same_process(),
             Err(error @ AskError::Unreachable { .. }) => return Err(Ended::Unreachable(error)),
             // What else is wrong, the run itself tells.
             Err(_) => {}

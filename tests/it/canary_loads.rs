@@ -61,6 +61,20 @@ fn answered(did: &[Did], model: &str) -> usize {
     did.iter().filter(|did| **did == Did::Answer(model.into())).count()
 }
 
+/// Answers that began while somebody waited for the place of the model.
+fn overtaken(did: &[Did]) -> usize {
+    let (mut waits, mut answers) = (false, 0);
+    for did in did {
+        match did {
+            Did::Wait(_) => waits = true,
+            Did::Answer(_) if waits => answers += 1,
+            Did::Load(_) | Did::Abort(_) => waits = false,
+            Did::Answer(_) => {}
+        }
+    }
+    answers
+}
+
 #[tokio::test]
 async fn a_load_that_takes_longer_than_its_question_is_waited_for_and_not_broken_off() {
     let server = OnePlace::start(&["mine", "theirs"], LOAD, QUICK);
@@ -124,7 +138,8 @@ async fn a_user_who_waits_for_the_place_of_the_model_gets_it_at_the_end_of_one_q
         user.join().unwrap();
         assert!(matches!(asked.broken, Some(Broken::Gone | Broken::Held)), "{asked:?}");
         let did = server.take();
-        assert_eq!(answered(&did, "mine"), usize::from(at_once), "no second one came before theirs: {did:?}");
+        assert_eq!(answered(&did, "mine"), usize::from(at_once), "{did:?}");
+        assert_eq!(overtaken(&did), 0, "no second one came before theirs: {did:?}");
         assert!(server.is_loaded("theirs"), "{did:?}");
     }
 }
@@ -245,7 +260,7 @@ async fn a_load_that_options_of_ours_cause_and_that_takes_longer_than_all_limits
 
 #[tokio::test]
 async fn users_who_take_turns_with_two_models_are_never_made_to_load_one_for_a_canary() {
-    let server = OnePlace::start(&["mine", "theirs"], Duration::from_millis(60), QUICK);
+    let server = OnePlace::start(&["mine", "theirs"], Duration::from_millis(60), QUICK * 4);
     server.user("mine");
     server.take();
     let asking = Asking::start(&server, json!({})).await;
@@ -253,13 +268,13 @@ async fn users_who_take_turns_with_two_models_are_never_made_to_load_one_for_a_c
     let loads = |did: &[Did]| did.iter().filter(|did| matches!(did, Did::Load(_))).count();
     server.take();
     let mut turns = 0;
-    let until = Instant::now() + Duration::from_secs(12);
-    while Instant::now() < until {
+    // Some stay for a whole run, others come in the midst of one.
+    for pause in [2600, 500, 1200, 300, 3000, 800, 400] {
         for model in ["theirs", "mine"] {
             let server = server.clone();
             tokio::task::spawn_blocking(move || server.user(model)).await.unwrap();
             turns += 1;
-            sleep(Duration::from_millis(700)).await;
+            sleep(Duration::from_millis(pause)).await;
         }
     }
     let did = server.take();
@@ -268,4 +283,5 @@ async fn users_who_take_turns_with_two_models_are_never_made_to_load_one_for_a_c
     assert!(canary.skips.iter().all(|(reason, _)| reason != "reload_caused"), "{:?}", canary.skips);
     assert_eq!(runs(&canary, "exceed") + runs(&canary, "error"), 0, "{:?}", canary.runs);
     assert!(runs(&canary, "ok") >= 2, "it is asked in between: {canary:#?}");
+    assert_eq!(overtaken(&did), 0, "no question comes before a user who waits for the place: {did:?}");
 }

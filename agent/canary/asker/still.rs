@@ -111,6 +111,13 @@ impl Asker {
         Ok(())
     }
 
+    /// Whether the very process that was looked at last runs on. Then no answer waited for a load, however long it
+    /// took: on a machine that is busy even the way to a model in memory may.
+    pub fn is_same_process(&self) -> bool {
+        let anchor = self.known().anchor.clone();
+        anchor.is_some_and(|anchor| self.runs(&anchor) == Some(true))
+    }
+
     /// Whether the process that ran the model still does, where it is seen.
     pub(super) fn runs(&self, anchor: &Anchor) -> Option<bool> {
         let (machine, (pid, started)) = self.endpoint.machine.as_ref().zip(anchor.process)?;

@@ -23,6 +23,8 @@ const STEP: Duration = Duration::from_millis(5);
 /// What it did, in its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Did {
+    /// Got a request for that model, which must wait until what has the place is at rest.
+    Wait(String),
     /// Began to answer a request for that model.
     Answer(String),
     /// Loaded that model, which took the place of what was there.
@@ -198,6 +200,9 @@ impl OnePlace {
         if has(&state) {
             state.at_work += 1;
             return Some(Duration::from_millis(2));
+        }
+        if state.at_work > 0 {
+            state.did.push(Did::Wait(model.to_owned()));
         }
         state.waiting += 1;
         let mut state = self.state.1.wait_while(state, |state| state.at_work > 0).unwrap();
