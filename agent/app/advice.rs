@@ -1,6 +1,11 @@
 //! What is sound in a config, and all the same may not be what was meant. Pure.
 
+use std::time::Duration;
+
 use super::Config;
+use crate::canary::asker::MOST_ABLE;
+use crate::canary::{Asking, LeftOut, left_out};
+use crate::suite::Suite;
 
 /// Files that the agent has open for all else: its page, polls, drivers, logs.
 const OTHER_FILES: u64 = 256;
@@ -46,6 +51,12 @@ pub fn advice(config: &Config, most_files: Option<u64>) -> Vec<String> {
     if config.taps.is_empty() && !config.clients.is_empty() {
         told.push("clients are named, and no target has a tap at which they could be seen".into());
     }
+    if config.canaries.enabled {
+        let suite = Suite::of(&config.own_canaries, config.canaries.builtin, "", "");
+        let asking = Asking { abilities: MOST_ABLE, cache: None, timeout: Duration::ZERO };
+        let left = left_out(&suite, &asking, &config.canaries.budget);
+        told.extend(LeftOut::words(&left).into_iter().map(|words| format!("canaries: {words}")));
+    }
     told
 }
 
@@ -83,6 +94,15 @@ mod tests {
             "{told:?}"
         );
         assert_eq!(told.len(), 2);
+    }
+
+    #[test]
+    fn built_in_canaries_that_a_small_run_leaves_out_are_told() {
+        assert_eq!(told("[canaries]\n", None), Vec::<String>::new());
+        let told = told("[canaries]\nmax_completion_tokens_per_run = 80\n", None);
+        let said = "canaries: Whole answers never asked for: dg1, dg2, dg3, since a run has 80 tokens of answers, 45 \
+                    of them beside what is compared; max_completion_tokens_per_run = 99 would do";
+        assert_eq!(told, [said]);
     }
 
     #[test]

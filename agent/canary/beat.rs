@@ -1,6 +1,7 @@
 //! The schedule: asks the models of one target in turn, one run at a time, and tells what came of it.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::follow::Follow;
-use super::model::{Model, random};
+use super::model::{Model, Work};
 use super::setup::{Beats, Setup};
 use super::{Plan, tell};
 use crate::jobs::Job;
@@ -32,6 +33,9 @@ const FORGET_AFTER: Duration = Duration::from_secs(600);
 
 /// The first beat of a model comes within this, so that a start does not ask all at once.
 const FIRST: Duration = Duration::from_secs(30);
+
+/// A beat comes this part of its length earlier or later, so that several do not fall together for ever.
+const JITTER: f64 = 0.2;
 
 /// Models that are taken up again at a start, those that were asked last: as many as a fleet tells of a target, unless
 /// the config says otherwise.
@@ -75,7 +79,8 @@ impl Beat {
         self.look_at_store(&mut models).await;
         let Some(setup) = &self.setup else { return };
         let now = Instant::now();
-        let due = models.values().filter_map(|model| Some((model.next(now)?, model.name.clone()))).min();
+        let due =
+            models.values().filter_map(|model| Some((model.agenda.since(now)?, model.name.clone()))).min();
         let Some((_, name)) = due else { return };
         let Some(model) = models.get_mut(&name) else { return };
         one(model, setup).await;
@@ -182,18 +187,31 @@ fn is_asked(view: &TargetView, plan: &Plan, name: &str) -> bool {
 
 /// Does what is due of a model, and says when the next is.
 async fn one(model: &mut Model, setup: &Setup) {
-    let work = model.take_work(Instant::now());
-    match model.work(&work, setup).await {
+    let work = model.agenda.take(Instant::now());
+    let skipped = match model.work(&work, setup).await {
         Ok((done, seen)) => {
-            let due = Instant::now();
             let follows = Follow::of(&seen.wants);
             if !follows.is_empty() {
-                model.follow = follows.into_iter().map(|(after, follow)| (due + after, follow)).collect();
+                model.agenda.look_again(follows, Instant::now());
+            }
+            if matches!(work, Work::Long) {
+                model.left.long = None;
             }
             tell::record(model, setup, &done, seen);
+            None
         }
-        Err(why) => tell::skipped(model, setup, &work, &why),
-    }
-    model.plan_next(&work, setup);
+        Err(why) => {
+            tell::skipped(model, setup, &work, &why);
+            Some(why.0)
+        }
+    };
+    let vary = 1.0 + JITTER * (2.0 * random() - 1.0);
+    model.agenda.done(&work, skipped, setup.plan.every, vary, Instant::now());
+    tell::left_out(model, setup);
     tell::next(model, setup);
+}
+
+/// A number that nobody can foresee, 0..1.
+fn random() -> f64 {
+    RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64
 }

@@ -21,7 +21,7 @@ const OF_BURST: usize = 2;
 
 /// One such look.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Follow {
+pub enum Follow {
     /// The fingerprint, in another manner each time.
     Confirm(usize),
     /// Canaries whose answers were faults.
@@ -32,7 +32,7 @@ pub(super) enum Follow {
 
 impl Follow {
     /// What drift wants, each with when it is due from now.
-    pub(super) fn of(wants: &Wants) -> Vec<(Duration, Follow)> {
+    pub fn of(wants: &Wants) -> Vec<(Duration, Follow)> {
         let mut all: Vec<(Duration, Follow)> = match wants {
             Wants::Nothing => Vec::new(),
             Wants::RepeatHard { after, canaries } => vec![(*after, Follow::Repeat(canaries.clone()))],
@@ -52,7 +52,7 @@ impl Follow {
     }
 
     /// How many questions at once.
-    pub(super) fn at_once(&self) -> u8 {
+    pub fn at_once(&self) -> u8 {
         match self {
             Self::Confirm(nth) => MANNERS[nth % MANNERS.len()].0,
             Self::Repeat(_) | Self::Burst(_) => 1,
@@ -60,7 +60,7 @@ impl Follow {
     }
 
     /// Whether the server may reuse what it has of the prompts.
-    pub(super) fn cache(&self) -> Option<bool> {
+    pub fn cache(&self) -> Option<bool> {
         match self {
             Self::Confirm(nth) => MANNERS[nth % MANNERS.len()].1,
             Self::Repeat(_) | Self::Burst(_) => None,
@@ -68,7 +68,7 @@ impl Follow {
     }
 
     /// What is asked.
-    pub(super) fn questions(&self, suite: &Suite, asking: &Asking) -> Vec<Question> {
+    pub fn questions(&self, suite: &Suite, asking: &Asking) -> Vec<Question> {
         match self {
             Self::Confirm(_) => asking.fingerprint(suite),
             Self::Repeat(canaries) => {

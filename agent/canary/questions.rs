@@ -56,11 +56,13 @@ impl Asking {
         Some(Question { sampling, logprobs: Logprobs::None, ..question })
     }
 
-    /// What is compared once an hour: the first tokens of long prompts.
+    /// What is compared once an hour: the first tokens of long prompts. Whoever asks them, the server is to read them
+    /// anew: of long prompts the numbers depend on what is reused.
     pub fn long(&self, suite: &Suite) -> Vec<Question> {
+        let asking = Asking { cache: Some(false), ..*self };
         let long = suite.canaries.iter().filter(|canary| canary.long);
-        let mut questions: Vec<Question> = long.map(|canary| self.print(canary)).collect();
-        questions.extend(self.probes(suite, &["p2", "p3"]));
+        let mut questions: Vec<Question> = long.map(|canary| asking.print(canary)).collect();
+        questions.extend(asking.probes(suite, &["p2", "p3"]));
         questions
     }
 
@@ -131,7 +133,12 @@ mod tests {
         assert_eq!(names(&questions)[8..], ["p0", "p1", SAMPLER]);
         assert!(questions.iter().map(|question| question.max_tokens).sum::<u32>() <= 40);
         assert!(questions[..10].iter().all(|question| question.logprobs == Logprobs::Model));
-        assert_eq!(names(&asking(true, true, true).long(&suite)), ["lc1", "lc2", "lc3", "p2", "p3"]);
+        let long = asking(true, true, true).long(&suite);
+        assert_eq!(names(&long), ["lc1", "lc2", "lc3", "p2", "p3"]);
+        assert!(
+            long.iter().all(|question| question.cache == Some(false)),
+            "whoever asks, they are read anew"
+        );
     }
 
     #[test]

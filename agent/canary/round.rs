@@ -42,7 +42,7 @@ pub struct Asked {
     pub broken: Option<Broken>,
 }
 
-/// Asks; at most `at_once` at a time. `told` hears of each answer as it comes. Where the server is gone, or hangs, the
+/// Asks; at most `at_once` at a time. `told` hears of each answer to a question that was asked, as it comes. Where the server is gone, or hangs, the
 /// last questions are not asked, and have the error of the others. A server that loads models by itself is asked so
 /// many together, then looked at, then asked the next: it is broken off where another question would load the model.
 /// Dropped, it breaks off what is under way, and the server stops generating.
@@ -64,11 +64,11 @@ pub async fn ask_all(
         let from = answers.len();
         let one = |(nth, question)| async move {
             if let Some(answer) = misses.over(question) {
-                return (nth, question, answer);
+                return (nth, None, answer);
             }
             let answer = asker.ask(question).await;
             misses.take(&answer);
-            (nth, question, answer)
+            (nth, Some(question), answer)
         };
         // Made before they are polled: a closure that is kept with the stream would tie it to one lifetime, and a job
         // could not await it.
@@ -77,7 +77,9 @@ pub async fn ask_all(
         let mut asked = std::pin::pin!(asked);
         let mut came = Vec::with_capacity(part.len());
         while let Some((nth, question, answer)) = asked.next().await {
-            told(question, &answer);
+            if let Some(question) = question {
+                told(question, &answer);
+            }
             came.push((nth, answer));
         }
         came.sort_by_key(|(nth, _)| *nth);

@@ -35,7 +35,7 @@ pub struct Order {
 /// Why there is no run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Ended {
-    /// The server could not be reached for the warm-up.
+    /// The server could not be reached for the warm-up, which may have taken tokens all the same.
     #[error("{0}")]
     Unreachable(AskError),
     /// It was broken off.
@@ -53,7 +53,7 @@ pub enum Ended {
 pub struct Done {
     /// The run. Whether the server was idle meanwhile is for the caller to say.
     pub run: Run,
-    /// Tokens it took, the answer that was thrown away included.
+    /// Tokens it took, the answer that was thrown away and those that did not come included.
     pub spent: Spent,
     /// The server loaded the model while it was asked, or waited until somebody had.
     pub waited_for_a_load: bool,
@@ -70,8 +70,8 @@ pub struct Speed {
     pub tokens_per_second: Option<f64>,
 }
 
-/// Asks all of it. `told` hears of each answer as it comes, that of a warm-up too. Dropped, it breaks off what is under
-/// way, and the server stops generating.
+/// Asks all of it. `told` hears of each answer to a question that was asked, as it comes, that of a warm-up too. Dropped,
+/// it breaks off what is under way, and the server stops generating.
 ///
 /// # Errors
 /// There is no run: the server could not be reached for the warm-up, or the run was broken off.
@@ -102,10 +102,11 @@ pub async fn run(
             drop(asker.presence().await);
         }
     }
-    let Asked { answers, broken } = ask_all(asker, &order.questions, order.at_once, told).await;
-    let took = Spent::of(order.questions.iter().zip(&answers));
-    spent.prompt += took.prompt;
-    spent.completion += took.completion;
+    let counted = |question: &Question, answer: &Answer| {
+        spent += Spent::of([(question, answer)]);
+        told(question, answer);
+    };
+    let Asked { answers, broken } = ask_all(asker, &order.questions, order.at_once, counted).await;
     if let Some(why) = broken {
         return Err(Ended::Broken { why, spent });
     }

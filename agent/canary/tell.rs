@@ -1,8 +1,11 @@
 //! Tells the fleet what came of a model's run.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+use super::LeftOut;
 use super::model::{Model, Skipped, Work};
 use super::run::Done;
 use super::setup::{Beats, Setup};
@@ -17,13 +20,30 @@ pub(super) fn known(model: &Model, beats: &Beats) {
 }
 
 /// That nothing was asked, and why.
-pub(super) fn skipped(model: &Model, setup: &Setup, work: &Work, Skipped(reason, words): &Skipped) {
+pub(super) fn skipped(model: &mut Model, setup: &Setup, work: &Work, Skipped(reason, words): &Skipped) {
     let target = setup.target.name.as_str();
     tracing::debug!(target, model = model.name, reason = reason.name(), "a canary was not asked: {words}");
-    // What beside the beat asks nothing is no beat that was skipped.
-    if matches!(work, Work::Beat) || *reason == Skip::ReloadCaused {
-        setup.fleet.record_canary_skip(target, &model.name, *reason, words);
+    match (work, reason) {
+        (Work::Beat, _) | (_, Skip::ReloadCaused) => {
+            setup.fleet.record_canary_skip(target, &model.name, *reason, words);
+        }
+        // Beside the beat there may be nothing that the server could be asked: then nothing was skipped.
+        (_, Skip::Unsupported) => {}
+        _ => setup.fleet.count_canary_skip(target, &model.name, *reason),
     }
+    if matches!(work, Work::Long) {
+        model.left.long = Some(words.clone()).filter(|_| *reason != Skip::Unsupported);
+    }
+}
+
+/// What of its suite is not asked, and why.
+pub(super) fn left_out(model: &Model, setup: &Setup) {
+    // A canary may be left out with its first tokens and with its whole answer.
+    let names =
+        |out: &Vec<LeftOut>| -> BTreeSet<String> { out.iter().map(|left| left.canary.clone()).collect() };
+    let names = model.left.out.as_ref().map(|out| names(out).into_iter().collect());
+    let words = model.left.words();
+    setup.fleet.record_canary_left_out(&setup.target.name, &model.name, names, words);
 }
 
 /// What a run found.
@@ -64,7 +84,7 @@ pub(super) fn record(model: &Model, setup: &Setup, done: &Done, seen: Seen) {
 
 /// When its next beat is.
 pub(super) fn next(model: &Model, beats: &Beats) {
-    let after = model.due.saturating_duration_since(Instant::now());
+    let after = model.agenda.beat().saturating_duration_since(Instant::now());
     let after = SignedDuration::try_from(after).unwrap_or_default();
     let at = Timestamp::now().checked_add(after).ok();
     beats.fleet.record_canary_next(&beats.target.name, &model.name, at);

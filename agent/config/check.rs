@@ -13,7 +13,7 @@ use super::error::{Faults, quoted};
 use super::raw::{Raw, RawBeat};
 use super::read::At;
 use super::taps::{self, RawTraffic};
-use super::{Config, canaries, clients, duration, files, own_canaries, slos, store, targets};
+use super::{Config, canaries, canary_room, clients, duration, files, own_canaries, slos, store, targets};
 
 /// A beat shorter than this would be a load on what is watched.
 pub(super) const SHORTEST_BEAT: Duration = Duration::from_secs(1);
@@ -54,7 +54,11 @@ pub(super) fn config(mut raw: Raw, file: &Path, faults: &mut Faults) -> Config {
     let traffic = raw.targets.iter_mut().map(RawTraffic::of).collect();
     let targets = targets::all(raw.targets, beat, &mut check);
     let (taps, logs) = taps::all(traffic, &targets, &mut addresses, &mut check);
+    let keys = canary_room::Keys::of(raw.canaries.as_ref());
     let canaries = canaries::plan(raw.canaries, &targets, &mut check);
+    let placed: Vec<_> = raw.own_canaries.iter().map(canary_room::Placed::of).collect();
+    let own_canaries = own_canaries::all(raw.own_canaries, &targets, &mut check);
+    canary_room::check(&own_canaries, &placed, &canaries, &keys, &mut check);
     Config {
         file: Some(file.to_owned()),
         listen,
@@ -78,7 +82,7 @@ pub(super) fn config(mut raw: Raw, file: &Path, faults: &mut Faults) -> Config {
         tap_limits: taps::limits(&raw.tap, &mut check),
         clients: clients::all(raw.clients, &mut check),
         slos: slos::all(raw.slos, &targets, &mut check),
-        own_canaries: own_canaries::all(raw.own_canaries, &targets, &mut check),
+        own_canaries,
         store: store::plan(&raw.store, canaries.store_answers, &mut check),
         canaries,
         buckets: buckets::of(&raw.buckets, default.buckets, &mut check),

@@ -18,6 +18,7 @@ use crate::tap::{Client, Limits};
 mod addresses;
 mod buckets;
 mod canaries;
+mod canary_room;
 mod check;
 mod clients;
 pub mod duration;

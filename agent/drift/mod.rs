@@ -39,7 +39,7 @@ pub use making::Refused;
 pub use plan::Plan;
 pub use seen::{Event, Judged, Seen, Wants, What};
 pub use text::Text;
-pub use watch::Watch;
+pub use watch::{LEAST_LONG_RUNS, Watch};
 pub use words::{
     Alarm, BaselineInfo, Capability, CategoryResult, Cause, Change, CheckLost, Learning, Probe, Proportion,
     Report, Severity, Stream, StreamState, Verdict,

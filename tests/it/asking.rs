@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use opsagent::canary::Spent;
 use opsagent::canary::left::{Known, Why, decide};
-use opsagent::sample::{AskError, Dialect, End, Fact, Finish, Token};
+use opsagent::sample::{Answer as CanaryAnswer, AskError, Dialect, End, Fact, Finish, Question, Token};
 use serde_json::{Value, json};
 
 use crate::support::asked::{asker, asker_with, chat, error, raw, reply, sampler, streamed};
@@ -290,7 +291,11 @@ async fn lm_studio_answers_in_text_and_only_what_is_loaded_is_asked() {
     assert_eq!(decide(&now, Known { left: Some(&mark), ..Known::default() }).why, Why::UseUnseen);
     let abilities = asker.abilities().await.unwrap();
     assert_eq!((abilities.logprobs, abilities.raw, abilities.sampler), (false, true, false));
+    let spent = asker.take_spent();
+    assert!(spent.completion >= 2 && spent.prompt >= 2, "the questions for it took tokens: {spent:?}");
+    assert_eq!(asker.take_spent(), Spent::default(), "which are told once");
     assert_eq!(reply(asker.ask(&chat("hi", 4)).await).text, "Paris.");
+    assert_eq!(asker.take_spent(), Spent::default(), "those of a run are the run's");
     let body = last(&fake, "/v1/chat/completions");
     assert!(body.get("ttl").is_none());
 }
@@ -364,9 +369,16 @@ async fn of_a_server_that_hangs_the_last_questions_are_not_asked() {
     let fake = Fake::llama_cpp().await.with("/completion", Answer::Silence);
     let mut question = raw("The", 4);
     question.timeout = Duration::from_millis(100);
-    let asked = opsagent::canary::ask_all(&asker_of(&fake), &vec![question; 40], 2, |_, _| {}).await;
+    let mut spent = Spent::default();
+    let told = |question: &Question, answer: &CanaryAnswer| spent += Spent::of([(question, answer)]);
+    let asked = opsagent::canary::ask_all(&asker_of(&fake), &vec![question; 40], 2, told).await;
     let answers = asked.answers;
     assert_eq!(answers.len(), 40);
+    assert_eq!(
+        spent.completion,
+        4 * posts(&fake) as u64,
+        "what was asked may have been generated, and no more"
+    );
     assert!(answers.iter().all(|answer| matches!(answer.result, Err(AskError::Unreachable { .. }))));
     assert!(posts(&fake) <= 4, "{}", posts(&fake));
 }

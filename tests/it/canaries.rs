@@ -110,6 +110,60 @@ async fn what_the_hour_allows_is_not_passed() {
 }
 
 #[tokio::test]
+async fn long_prompts_that_the_hour_has_no_room_for_stay_due_are_counted_and_told_while_beats_go_on() {
+    let (stub, folder) = (Stub::start(), tempfile::tempdir().unwrap());
+    let budget = Budget { prompt_tokens_per_hour: 3000, ..allowed().budget };
+    let agent = Agent::start(asking(&stub, folder.path(), Plan { budget, ..allowed() })).await;
+    let skips = |view: &View| {
+        let skips = canary(view).map(|canary| canary.skips.as_slice()).unwrap_or_default();
+        skips.iter().find(|(reason, _)| reason == "budget").map_or(0, |(_, skips)| *skips)
+    };
+    let view = agent.until("three tries", |view| skips(view) >= 3).await;
+    let told = canary(&view).unwrap();
+    assert!(runs(&view, "ok") >= 3 && told.skipped.is_none(), "the beats ask: {told:?}");
+    let words = told.left_out_words.join("\n");
+    assert!(words.contains("The long prompts wait: the tokens of this hour are spent"), "{words}");
+    assert!(
+        words.contains("Never compared: lc1, lc2, lc3, p2, p3, since an hour has 3000 tokens"),
+        "{words}"
+    );
+    assert!(told.left_out.as_ref().unwrap().contains(&"p3".to_owned()));
+    let samples = agent.samples().await;
+    let labels = [("target", "stub"), ("model", "stub"), ("reason", "budget")];
+    assert!(value(&samples, "opsagent_canary_skips_total", &labels) >= Some(3.0));
+    let labels = [("target", "stub"), ("model", "stub")];
+    assert_eq!(value(&samples, "opsagent_canary_left_out", &labels), Some(5.0));
+}
+
+#[tokio::test]
+async fn long_prompts_that_waited_are_asked_at_the_next_beat_once_there_is_room() {
+    let (stub, folder) = (Stub::start(), tempfile::tempdir().unwrap());
+    let file = folder.path().join("opsagent.toml");
+    let text = |tokens: u32| {
+        format!(
+            "listen = \"127.0.0.1:0\"\n[canaries]\nevery = \"1s\"\nmay_load = \"stub\"\n\
+             max_prompt_tokens_per_hour = {tokens}\n[store]\npath = \"o.db\"\n[[target]]\nname = \"stub\"\n\
+             kind = \"openai\"\nevery = \"1s\"\nurl = \"http://{}\"\n",
+            stub.address
+        )
+    };
+    std::fs::write(&file, text(100_000)).unwrap();
+    let options = Options { config_file: Some(file.clone()), ..Options::default() };
+    let mut config = Config::load(Some(&file)).unwrap();
+    config.canaries.budget.prompt_tokens_per_hour = 3000;
+    let agent = Agent::with(config, options).await;
+    let waits = |view: &View| {
+        let words = canary(view).map(|canary| canary.left_out_words.join(" ")).unwrap_or_default();
+        words.contains("The long prompts wait")
+    };
+    agent.until("they wait", waits).await;
+    let reply = reqwest::Client::new().post(agent.base.join("/-/reload").unwrap()).send().await.unwrap();
+    assert_eq!(reply.status().as_u16(), 200);
+    let done = |view: &View| canary(view).is_some_and(|canary| canary.left_out_words.is_empty());
+    agent.until("they are asked within the hour", done).await;
+}
+
+#[tokio::test]
 async fn while_a_user_is_served_through_the_tap_a_canary_waits_and_then_gives_way() {
     use tokio::io::AsyncWriteExt as _;
 

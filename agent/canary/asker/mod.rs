@@ -23,13 +23,13 @@ mod still;
 pub use load::{Limits, Waits};
 pub use options::Options;
 pub use presence::{Presence, Stay};
-pub use skills::Abilities;
+pub use skills::{Abilities, MOST_ABLE};
 pub use still::Broken;
 
 use still::Anchor;
 
-use crate::canary::Plan;
 use crate::canary::plan::is_called;
+use crate::canary::{Plan, Spent};
 use crate::http::{Clients, HttpError};
 use crate::procs::Machine;
 use crate::sample::{AskError, ModelSample};
@@ -92,6 +92,8 @@ struct Known {
     gave_logprobs: bool,
     /// What answers told of loads since this was taken last.
     waits: Waits,
+    /// What the questions for its abilities took since this was taken last.
+    spent: Spent,
     /// How the model stood in memory at the last look. `None`: it was not there, or its server loads nothing by itself.
     anchor: Option<Anchor>,
     /// Something was asked since.

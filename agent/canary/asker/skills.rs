@@ -3,9 +3,10 @@
 use serde::Deserialize;
 
 use super::{Asker, unreachable};
+use crate::canary::Spent;
 use crate::canary::asker::Stay;
 use crate::http::HttpError;
-use crate::sample::{AskError, Logprobs, Message, Part, Prompt, Question, Role, Sampling};
+use crate::sample::{AskError, Logprobs, Message, Part, Prompt, Question, Reply, Role, Sampling};
 use crate::servers::sleeps;
 use crate::wire::asking::Speaks;
 
@@ -19,6 +20,9 @@ pub struct Abilities {
     /// It tells probabilities after the samplers.
     pub sampler: bool,
 }
+
+/// What the ablest server can be asked for: of all it takes the fewest tokens to look at (llama.cpp).
+pub const MOST_ABLE: Abilities = Abilities { logprobs: true, raw: true, sampler: true };
 
 #[derive(Deserialize)]
 struct Props {
@@ -49,14 +53,14 @@ impl Asker {
         let speaks = self.speaks().await?;
         let sampler = speaks == Speaks::LlamaCpp;
         let chat = Prompt::Chat(vec![Message { role: Role::User, text: "Say yes.".into() }]);
-        let chat = self.ask(&self.probe(chat)).await.result;
+        let chat = self.ask_probe(chat).await;
         // A log probability that is none is one all the same: the server tells them, and the run tells what they are.
         let broken = matches!(chat, Err(AskError::BadLogprob { .. }));
         let raw = match speaks {
             Speaks::LlamaCpp | Speaks::Ollama => broken || chat.is_ok(),
             // A model without a template takes only texts as they are.
             Speaks::Vllm | Speaks::Openai => {
-                let raw = self.ask(&self.probe(Prompt::Raw("The".into()))).await.result;
+                let raw = self.ask_probe(Prompt::Raw("The".into())).await;
                 matches!(raw, Ok(_) | Err(AskError::BadLogprob { .. }))
             }
         };
@@ -65,6 +69,18 @@ impl Asker {
         // Once it answers again it is asked anew what it can.
         self.known().abilities = Some(abilities).filter(|_| !broken);
         Ok(abilities)
+    }
+
+    /// Tokens that the questions of [`Asker::abilities`] took since this was asked last: they are part of no run.
+    pub fn take_spent(&self) -> Spent {
+        std::mem::take(&mut self.known().spent)
+    }
+
+    async fn ask_probe(&self, prompt: Prompt) -> Result<Reply, AskError> {
+        let question = self.probe(prompt);
+        let answer = self.ask(&question).await;
+        self.known().spent += Spent::of([(&question, &answer)]);
+        answer.result
     }
 
     /// The same of a model that may answer nothing any more: that is for a run to tell. `baseline`: whether it told

@@ -6,7 +6,8 @@ use super::{Model, Skipped, Work};
 use crate::canary::asker::Presence;
 use crate::canary::run::{Done, Ended, Order, run};
 use crate::canary::setup::Setup;
-use crate::sample::{AskError, Question, Sampling};
+use crate::canary::{Spent, left_out, room};
+use crate::sample::{AskError, Question};
 use crate::view::Skip;
 
 /// Questions at once in the runs that a baseline is learned from, in turn: what varies with load must be in it.
@@ -18,32 +19,39 @@ impl Model {
         let baseline = self.keeper.report().baseline;
         let asker = self.asker(setup)?;
         let abilities = asker.abilities_or(baseline.map(|baseline| baseline.text_mode)).await;
+        let spent = asker.take_spent();
+        self.spend(spent, setup);
         let abilities = abilities.map_err(|error| {
             let reason = if error.is_hard() { Skip::Unsupported } else { Skip::Unreachable };
             Skipped(reason, format!("the model answers no question: {error}"))
         })?;
         let asking = work.asking(abilities, setup.limits);
-        let cap = setup.plan.budget.completion_tokens_per_run;
-        let mut questions = match work {
-            Work::Beat => asking.fingerprint(&self.suite),
-            Work::Long => {
-                let mut questions = asking.long(&self.suite);
-                let graded = self.suite.graded().filter(|canary| canary.long);
-                questions.extend(graded.map(|canary| asking.graded(canary, Sampling::Greedy)));
-                questions
+        self.abilities = Some(abilities);
+        let budget = &setup.plan.budget;
+        let (run, hour) = (budget.completion_tokens_per_run, self.ledger.last_hour(Instant::now()));
+        self.left.out = Some(left_out(&self.suite, &asking, budget));
+        let turn = match work {
+            Work::Beat => room::of_beat(&self.suite, &asking, &mut self.rotation, budget, hour),
+            Work::Long => room::of_long(&self.suite, &asking, &mut self.rotation, budget, hour),
+            Work::Follow(follow) => {
+                let (questions, _) = room::fit(follow.questions(&self.suite, &asking), run);
+                return Ok(questions);
             }
-            Work::Follow(follow) => follow.questions(&self.suite, &asking),
         };
-        let mut taken = 0;
-        questions.retain(|question| {
-            let fits = taken + question.max_tokens <= cap;
-            taken += if fits { question.max_tokens } else { 0 };
-            fits
-        });
-        if matches!(work, Work::Beat) {
-            questions.extend(self.rotation.next(&self.suite, &asking, cap - taken));
+        match work {
+            Work::Beat => self.left.waits_for = turn.waits_for,
+            _ => self.left.long_waits_for = turn.waits_for,
         }
-        Ok(questions)
+        Ok(turn.questions)
+    }
+
+    /// What questions took that are part of no run.
+    fn spend(&mut self, spent: Spent, setup: &Setup) {
+        if spent != Spent::default() {
+            self.ledger.add(spent, Instant::now());
+            let tokens = (spent.prompt, spent.completion);
+            setup.fleet.record_canary_tokens(&setup.target.name, &self.name, tokens);
+        }
     }
 
     /// Asks what the work asks.
@@ -83,7 +91,9 @@ impl Model {
             loaded,
         };
         let in_flight = live.as_ref().map(crate::fleet::Live::begin);
-        let told = run(asker, order, |_, answer| {
+        let mut spent = Spent::default();
+        let told = run(asker, order, |question, answer| {
+            spent += Spent::of([(question, answer)]);
             if let (Some(live), Ok(reply)) = (&live, &answer.result) {
                 live.end(reply.generation.clone());
             }
@@ -96,12 +106,12 @@ impl Model {
                 self.ledger.add(done.spent, Instant::now());
                 Ok(done)
             }
-            Err(Ended::Unreachable(error)) => Err(unreachable(error)),
-            Err(Ended::Broken { why, spent }) => {
-                self.ledger.add(spent, Instant::now());
-                let tokens = (spent.prompt, spent.completion);
-                setup.fleet.record_canary_tokens(&setup.target.name, &self.name, tokens);
-                Err(Skipped(why.skip(), why.to_string()))
+            Err(ended) => {
+                self.spend(spent, setup);
+                Err(match ended {
+                    Ended::Unreachable(error) => unreachable(error),
+                    Ended::Broken { why, .. } => Skipped(why.skip(), why.to_string()),
+                })
             }
         }
     }

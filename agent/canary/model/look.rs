@@ -7,11 +7,11 @@ use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep};
 
 use super::{Model, Skipped, Work};
-use crate::canary::Spent;
-use crate::canary::asker::{Abilities, Presence, Terms};
+use crate::canary::asker::{MOST_ABLE, Presence, Terms};
 use crate::canary::ground::{Decision, Ground, decide, reason};
 use crate::canary::left::{self, Known};
 use crate::canary::setup::Setup;
+use crate::canary::{Spent, room};
 use crate::view::{Skip, TargetView};
 
 /// How long a beat waits for a server that is busy, at most: then the next beat tries.
@@ -88,13 +88,11 @@ impl Model {
         })
     }
 
-    /// About what the work takes: what it takes for sure, so that a budget is not passed by much.
+    /// What the work takes at the most but for whole answers, which have what the hour leaves.
     fn needs(&self, work: &Work, setup: &Setup) -> Spent {
-        let asking = work.asking(Abilities { logprobs: true, raw: true, sampler: true }, setup.limits);
-        match work {
-            Work::Long => Spent::guess(&asking.long(&self.suite)),
-            Work::Beat | Work::Follow(_) => Spent::guess(&asking.fingerprint(&self.suite)),
-        }
+        let asking = work.asking(self.abilities.unwrap_or(MOST_ABLE), setup.limits);
+        let [beat, long] = room::needs(&self.suite, &asking, setup.plan.budget.completion_tokens_per_run);
+        if matches!(work, Work::Long) { long } else { beat }
     }
 
     /// What a fresh look tells; or why to wait.

@@ -1,15 +1,15 @@
 //! One model of one target: when it is asked, and what one beat of it does.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::agenda::Agenda;
 use super::asker::{Abilities, Asker, Limits, Terms};
 use super::follow::Follow;
 use super::keeper::Keeper;
 use super::reload::Loads;
 use super::remembered::Remembered;
+use super::room::Left;
 use super::run::Done;
 use super::setup::{Beats, Setup};
 use super::{Asking, Ledger, Rotation};
@@ -19,23 +19,16 @@ use crate::suite::Suite;
 use crate::view::Skip;
 
 mod ask;
-mod due;
 mod look;
 mod settle;
 
-pub(super) use due::random;
 use settle::Since;
-
-/// From one run of the long prompts to the next.
-const LONG_EVERY: Duration = Duration::from_secs(3600);
 
 /// One model.
 #[derive(Debug)]
 pub(super) struct Model {
     pub(super) name: String,
-    pub(super) due: Instant,
-    pub(super) long_due: Instant,
-    pub(super) follow: Vec<(Instant, Follow)>,
+    pub(super) agenda: Agenda,
     pub(super) keeper: Keeper,
     /// Since when its server lists it no more.
     pub(super) missing: Option<Instant>,
@@ -44,6 +37,10 @@ pub(super) struct Model {
     suite_hash: String,
     rotation: Rotation,
     ledger: Ledger,
+    /// What its server could be asked for the last time.
+    abilities: Option<Abilities>,
+    /// What of its suite is not asked.
+    pub(super) left: Left,
     /// What is known of asking it, and outlives the agent.
     known: Remembered,
     loads: Loads,
@@ -74,10 +71,7 @@ impl Model {
         let suite = beats.suite(name);
         Model {
             name: name.to_owned(),
-            due,
-            // The first time soon, so that the long prompts are known before anything moves.
-            long_due: due + (beats.plan.every * 3).min(LONG_EVERY),
-            follow: Vec::new(),
+            agenda: Agenda::new(due, beats.plan.every),
             keeper,
             missing: None,
             asker: None,
@@ -85,6 +79,8 @@ impl Model {
             suite,
             rotation: known.rotation.take().unwrap_or(rotation),
             ledger: Ledger::default(),
+            abilities: None,
+            left: Left::default(),
             known,
             loads: Loads::default(),
         }

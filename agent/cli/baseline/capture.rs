@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::which;
+use super::{made, which};
 use crate::canary::{Asking, SEED};
 use crate::cli::canary::ready::{Ready, Wanted};
 use crate::cli::canary::{Picked, Progress, Which, asking, now, pick};
@@ -10,7 +10,7 @@ use crate::cli::failure::{Failure, Outcome, UNKNOWN};
 use crate::cli::kept::Kept;
 use crate::cli::out::Out;
 use crate::cli::{screen, source, text, words};
-use crate::drift::Seen;
+use crate::drift::LEAST_LONG_RUNS;
 use crate::http::Clients;
 use crate::procs::Machine;
 use crate::sample::{Purpose, Question, Run, Sampling};
@@ -21,8 +21,8 @@ use crate::suite::Suite;
 /// takes to trust a check.
 const GRADED: u32 = 6;
 
-/// Runs that ask the long prompts, too.
-const LONG: u32 = 3;
+/// Runs that ask the long prompts, too: as many as it takes to compare them.
+const LONG: u32 = LEAST_LONG_RUNS as u32;
 
 /// The least that a baseline is made of.
 const LEAST: i64 = 20;
@@ -82,25 +82,32 @@ async fn capture(args: &Args, out: &mut Out) -> Outcome {
     let mut kept = fitting(args, &picked, &key, &suite)?;
     let mut ready = Ready::new(&asked, &picked, Purpose::Capture, &mut kept, &clients, &machine).await?;
     screen::note(&format!(
-        "captures {name}: {} of some {} tokens each; Ctrl-C ends it and keeps nothing",
+        "captures {name}: {} of some {} tokens each, {GRADED} of them with all whole answers and {LONG} with the long \
+         prompts; Ctrl-C ends it and keeps nothing",
         words::count(args.runs as usize, "run"),
         ready.asking.fingerprint(&suite).iter().map(|question| question.max_tokens).sum::<u32>()
     ));
     let runs = ask(args, &name, &mut ready, &mut kept, &suite).await?;
     // Somebody may write meanwhile: what is captured is put upon what is stored then.
     let mut tries = 4;
-    let seen = loop {
+    let (seen, report) = loop {
         let mut kept = fitting(args, &picked, &key, &suite)?;
         let seen = kept.watch.capture(&runs, &suite, now());
         let seen =
             seen.map_err(|refused| Failure::say(1, format!("cannot make a baseline of {name}: {refused}")))?;
         match kept.write_seen(&seen, None, now()) {
-            Ok(()) => break seen,
+            Ok(()) => break (seen, kept.watch.report(now())),
             Err(error) if error.kind() == Reason::Changed && tries > 1 => tries -= 1,
             Err(error) => return Err(which::failed(error)),
         }
     };
-    told(&name, &seen, out)
+    let Some(made) = &seen.made else { return Ok(0) };
+    for (head, sentence) in made::told(&name, made, &report) {
+        for line in super::show::said(head, &sentence, Out::screen().width) {
+            out.text(&format!("{line}\n"))?;
+        }
+    }
+    Ok(0)
 }
 
 /// What is stored of the model, if it was learned by these canaries, or may be given up for them.
@@ -112,19 +119,6 @@ fn fitting(args: &Args, picked: &Picked, key: &Key, suite: &Suite) -> Result<Kep
         }
         _ => Ok(kept),
     }
-}
-
-/// What was made, and what is weak about it.
-fn told(name: &str, seen: &Seen, out: &mut Out) -> Outcome {
-    let Some(made) = &seen.made else { return Ok(0) };
-    let captured = format!("{name}: baseline {} of {} runs", made.number, made.runs);
-    let weak = made.weak.iter().map(|weak| ("weak", weak.as_str()));
-    for (head, sentence) in std::iter::once(("captured", captured.as_str())).chain(weak) {
-        for line in super::show::said(head, sentence, Out::screen().width) {
-            out.text(&format!("{line}\n"))?;
-        }
-    }
-    Ok(0)
 }
 
 async fn ask(
@@ -229,7 +223,7 @@ mod tests {
                 all.filter(|question| question.canary == name && question.part == part).count()
             };
             assert_eq!(asked("js1", crate::sample::Part::Graded), 6);
-            assert_eq!(asked("p3", crate::sample::Part::Fingerprint), 3);
+            assert_eq!(asked("p3", crate::sample::Part::Fingerprint), LONG as usize);
             assert_eq!(asked("p0", crate::sample::Part::Fingerprint), all as usize);
         }
     }

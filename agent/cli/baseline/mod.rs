@@ -14,6 +14,7 @@ use which::Stored;
 
 mod capture;
 mod diff;
+mod made;
 mod show;
 pub(super) mod which;
 

@@ -6,7 +6,7 @@ use super::Args;
 use super::pick::Picked;
 use super::progress::Progress;
 use super::ready::{Ready, Wanted};
-use crate::canary::{Asking, Done as Round, Speed};
+use crate::canary::{Asking, Done as Round, Follow, Speed, Spent};
 use crate::cli::failure::Failure;
 use crate::cli::kept::Kept;
 use crate::drift::{Judged, Wants};
@@ -32,6 +32,8 @@ pub(super) struct Asked {
     proper: usize,
     /// The server worked for others when it began.
     pub(super) busy: bool,
+    /// What the questions took that found out what the server can be asked for.
+    probed: Spent,
 }
 
 impl Asked {
@@ -40,8 +42,10 @@ impl Asked {
         self.proper.checked_sub(1).and_then(|last| self.all.get(last)).map_or(&[], |done| &done.run.answers)
     }
 
-    pub(super) fn spent(&self) -> (u64, u64) {
-        self.all.iter().fold((0, 0), |sum, done| (sum.0 + done.spent.prompt, sum.1 + done.spent.completion))
+    pub(super) fn spent(&self) -> Spent {
+        let mut sum = self.probed;
+        self.all.iter().for_each(|done| sum += done.spent);
+        sum
     }
 
     pub(super) fn speed(&self) -> Speed {
@@ -72,7 +76,7 @@ pub(super) async fn ask(
     let mut ready = Ready::new(&args.which, picked, Purpose::Manual, kept, clients, machine).await?;
     let questions = questions(args, &ready.asking, part);
     let mut progress = Progress::of(questions.len() * args.repeat as usize);
-    let mut asked = Asked { all: Vec::new(), proper: 0, busy: ready.busy };
+    let mut asked = Asked { all: Vec::new(), proper: 0, busy: ready.busy, probed: ready.probed };
     let mut wants = (Wants::Nothing, Judged::Ok);
     for _ in 0..args.repeat {
         let wanted = Wanted { purpose: Purpose::Manual, questions: questions.clone(), at_once: 1 };
@@ -83,16 +87,16 @@ pub(super) async fn ask(
         asked.all.push(done);
         asked.proper += 1;
     }
-    if let (Wants::RepeatHard { after, canaries }, _) = &wants {
-        let questions = faulty(canaries, &ready.asking, whole);
-        if !questions.is_empty() {
+    let questions = again(&wants.0, args.quick, &ready.asking, whole);
+    if !questions.is_empty() {
+        if let Wants::RepeatHard { after, .. } = &wants.0 {
             tokio::time::sleep((*after).min(LONGEST_WAIT)).await;
-            progress.more(questions.len());
-            let wanted = Wanted { purpose: Purpose::Confirm, questions, at_once: 1 };
-            let done = ready.round(wanted, whole, kept, &mut progress).await?;
-            kept.observe(&done, whole);
-            asked.all.push(done);
         }
+        progress.more(questions.len());
+        let wanted = Wanted { purpose: Purpose::Confirm, questions, at_once: 1 };
+        let done = ready.round(wanted, whole, kept, &mut progress).await?;
+        kept.observe(&done, whole);
+        asked.all.push(done);
     }
     let mut result = wants.1;
     for (cache, at_once) in MANNERS {
@@ -119,10 +123,12 @@ fn questions(args: &Args, asking: &Asking, part: &Suite) -> Vec<Question> {
     questions
 }
 
-/// The questions that brought a fault.
-fn faulty(canaries: &[String], asking: &Asking, suite: &Suite) -> Vec<Question> {
-    let mut questions = asking.fingerprint(suite);
-    questions.extend(asking.long(suite));
-    questions.retain(|question| canaries.contains(&question.canary));
-    questions
+/// What is asked again at once, as the agent does it: what brought a fault, and checks that always passed and failed
+/// once, with other seeds. First tokens that moved have their own looks; of a quick form no answer is asked for whole.
+fn again(wants: &Wants, quick: bool, asking: &Asking, suite: &Suite) -> Vec<Question> {
+    if matches!(wants, Wants::Confirm { .. }) || quick && matches!(wants, Wants::BurstChecks { .. }) {
+        return Vec::new();
+    }
+    let looks = Follow::of(wants).into_iter();
+    looks.flat_map(|(_, look)| look.questions(suite, asking)).collect()
 }

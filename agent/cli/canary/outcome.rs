@@ -1,6 +1,7 @@
 //! What a run of the command found, and the exit code that says the same. Pure.
 
 use super::silence::Silence;
+use crate::canary::Spent;
 use crate::cli::failure::UNKNOWN;
 use crate::cli::kept::Compared;
 use crate::drift::{Proportion, Severity, Verdict};
@@ -28,8 +29,8 @@ pub(super) struct Outcome<'a> {
     pub(super) suite: String,
     pub(super) standing: Standing,
     pub(super) speed: crate::canary::Speed,
-    /// Tokens spent: prompt, completion.
-    pub(super) spent: (u64, u64),
+    /// Tokens spent, as the server tells, or else as were asked for.
+    pub(super) spent: Spent,
     pub(super) busy: bool,
     pub(super) own_fails: bool,
     /// Whole answers that passed their checks, and all.

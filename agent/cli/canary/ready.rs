@@ -9,7 +9,7 @@ use crate::canary::asker::{Asker, Broken, Presence, Terms};
 use crate::canary::left::{Known, Mark, decide};
 use crate::canary::reload::{self, Loads};
 use crate::canary::run::run;
-use crate::canary::{Asking, Done, Ended, Order};
+use crate::canary::{Asking, Done, Ended, Order, Spent};
 use crate::cli::failure::{Failure, UNKNOWN};
 use crate::cli::kept::Kept;
 use crate::cli::{screen, text};
@@ -31,6 +31,8 @@ pub(in crate::cli) struct Ready<'a> {
     loads: Loads,
     /// The server worked for others when it began.
     pub(super) busy: bool,
+    /// What the questions took that found out what it can be asked for.
+    pub(super) probed: Spent,
 }
 
 /// One run that is to be made.
@@ -70,7 +72,8 @@ impl<'a> Ready<'a> {
         .map_err(|why| cannot(picked, &why))?;
         let abilities = crate::canary::asker::Abilities { logprobs: false, raw: false, sampler: false };
         let asking = Asking { abilities, cache: None, timeout: args.timeout };
-        let mut ready = Ready { picked, asker, asking, terms, loads: Loads::default(), busy: false };
+        let (loads, probed) = (Loads::default(), Spent::default());
+        let mut ready = Ready { picked, asker, asking, terms, loads, busy: false, probed };
         let presence = ready.look().await?;
         ready.permit(&presence, purpose, kept)?;
         ready.busy = presence.is_busy() == Some(true);
@@ -88,6 +91,7 @@ impl<'a> Ready<'a> {
             Purpose::Capture => ready.asker.abilities().await,
             _ => ready.asker.abilities_or(baseline).await,
         };
+        ready.probed = ready.asker.take_spent();
         // Also what had no answer may have loaded the model.
         ready.settle(at, &presence, kept).await?;
         ready.asking.abilities = abilities.map_err(|error| cannot(picked, &error.to_string()))?;

@@ -54,7 +54,13 @@ pub(super) fn lines(
             for sentence in report.words.iter().take(SHOWN_WORDS) {
                 say("", style::PLAIN, sentence);
             }
-        } else if report.verdict == Verdict::Learning || outcome.saved.is_some() {
+        }
+        // Of what moved the words tell it.
+        let unwatched = report.unwatched.iter().filter(|_| !report.is_moved());
+        for sentence in unwatched.take(SHOWN_WORDS) {
+            say("unwatched", style::DIM, sentence);
+        }
+        if !report.is_moved() && (report.verdict == Verdict::Learning || outcome.saved.is_some()) {
             for capability in report.capabilities.iter().take(SHOWN_WORDS) {
                 say("", style::DIM, &capability.said());
             }
@@ -129,7 +135,7 @@ fn speed(outcome: &Outcome<'_>) -> String {
     let rate = outcome.speed.tokens_per_second.map(|rate| format!("{} tokens/s", number(rate)));
     let parts: Vec<String> = first.into_iter().chain(rate).collect();
     let busy = if outcome.busy { "; the server also worked for others" } else { "" };
-    let spent = format!("{} prompt and {} completion tokens", outcome.spent.0, outcome.spent.1);
+    let spent = format!("{} prompt and {} completion tokens", outcome.spent.prompt, outcome.spent.completion);
     if parts.is_empty() {
         return format!("not measured ({spent})");
     }

@@ -12,6 +12,7 @@ use crate::canary::left::Mark;
 use crate::canary::{Done, records};
 use crate::config::Config;
 use crate::drift::{self, Judged, Seen, Watch};
+use crate::sample::Part;
 use crate::store::{self, Batch, Db, Key, Reason, StoreError, Tag};
 use crate::suite::Suite;
 
@@ -164,7 +165,9 @@ impl Kept {
         }
         let compares = self.watch.baseline().is_some();
         let seen = self.watch.observe(&done.run, suite);
-        if compares && seen.result != Judged::Error {
+        // A look at whole answers alone holds nothing against the baseline's numbers.
+        let looks = done.run.answers.iter().any(|answer| answer.part != Part::Graded);
+        if compares && looks && seen.result != Judged::Error {
             self.compared += 1;
             self.exceeding += u64::from(seen.result == Judged::Exceed);
         }

@@ -28,8 +28,9 @@ pub(super) fn canaries(view: &View, target: &TargetView, width: usize, lines: &m
         let said = format!("{} {}", canary.model, canary.said(view.at));
         lines.extend(block(looks(canary), &begin, &text::fit(&text::clean(&said), SENTENCE), width));
         if canary.report.is_moved() {
-            explain(canary, width, lines);
+            sentences(&canary.report.words, style::PLAIN, width, lines);
         }
+        sentences(&canary.left_out_words, style::DIM, width, lines);
     }
     if let Some(more) = more(all.len(), SHOWN) {
         lines.extend(block(
@@ -41,11 +42,11 @@ pub(super) fn canaries(view: &View, target: &TargetView, width: usize, lines: &m
     }
 }
 
-fn explain(canary: &CanaryView, width: usize, lines: &mut Vec<String>) {
+fn sentences(all: &[String], looks: Style, width: usize, lines: &mut Vec<String>) {
     let indent = " ".repeat(INDENT);
-    for sentence in canary.report.words.iter().take(SHOWN_WORDS) {
+    for sentence in all.iter().take(SHOWN_WORDS) {
         let sentence = text::fit(&text::clean(sentence), SENTENCE);
-        lines.extend(block(style::PLAIN, &indent, &sentence, width));
+        lines.extend(block(looks, &indent, &sentence, width));
     }
 }
 

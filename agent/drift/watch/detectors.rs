@@ -15,7 +15,7 @@ use crate::drift::{Plan, Stream};
 mod told;
 
 /// Runs with long prompts that a baseline needs, for them to be compared: they have two to five states.
-const LEAST_LONG_RUNS: u64 = 12;
+pub const LEAST_LONG_RUNS: u64 = 12;
 
 /// The evidence of each stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

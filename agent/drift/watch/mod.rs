@@ -30,6 +30,7 @@ mod report;
 
 use counted::{Counted, MOST_ANSWERS, MOST_EXTRA};
 use detectors::Detectors;
+pub use detectors::LEAST_LONG_RUNS;
 use quality::Recent;
 
 /// One model on one target, watched.

@@ -63,7 +63,27 @@ impl Fleet {
         });
     }
 
-    /// What a run took that was broken off: prompt, completion.
+    /// Beside the beat something could not be asked: the long prompts, or a look again at what moved. It is tried at the
+    /// next beats.
+    pub fn count_canary_skip(&self, target: &str, model: &str, reason: Skip) {
+        self.with_canary(target, model, false, |canary| canary.count_skip(reason));
+    }
+
+    /// What of a model's suite is not asked: the names of what never is, if that is known, and all of it in sentences.
+    pub fn record_canary_left_out(
+        &self,
+        target: &str,
+        model: &str,
+        names: Option<Vec<String>>,
+        words: Vec<String>,
+    ) {
+        self.with_canary(target, model, false, |canary| {
+            (canary.left_out, canary.left_out_words) = (names, words);
+        });
+    }
+
+    /// Tokens (prompt, completion) of questions that are part of no run: those that find out what a server can be asked
+    /// for, and those of a run that came to nothing.
     pub fn record_canary_tokens(&self, target: &str, model: &str, tokens: (u64, u64)) {
         self.with_canary(target, model, false, |canary| spend(canary, tokens));
     }
@@ -132,6 +152,11 @@ impl Fleet {
     }
 }
 
+fn spend(canary: &mut CanaryView, (prompt, completion): (u64, u64)) {
+    canary.tokens.0 = canary.tokens.0.saturating_add(prompt);
+    canary.tokens.1 = canary.tokens.1.saturating_add(completion);
+}
+
 fn record(canary: &mut CanaryView, run: CanaryRun) {
     let result = run.result.unwrap_or(RunResult::Error);
     canary.count_run(result);
@@ -154,11 +179,6 @@ fn record(canary: &mut CanaryView, run: CanaryRun) {
         run.time_to_first_token_seconds.or(canary.time_to_first_token_seconds);
     canary.tokens_per_second = run.tokens_per_second.or(canary.tokens_per_second);
     canary.report = run.report;
-}
-
-fn spend(canary: &mut CanaryView, (prompt, completion): (u64, u64)) {
-    canary.tokens.0 = canary.tokens.0.saturating_add(prompt);
-    canary.tokens.1 = canary.tokens.1.saturating_add(completion);
 }
 
 impl Canaries {

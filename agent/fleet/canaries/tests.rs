@@ -52,6 +52,24 @@ fn runs_and_skips_are_counted_and_the_last_skip_is_told_until_a_run_comes() {
 }
 
 #[test]
+fn what_is_beside_the_beat_is_counted_and_does_not_say_that_the_beat_asked_nothing() {
+    let fleet = fleet();
+    fleet.expect_canary("box", "m", 300.0, None);
+    let page = |fleet: &Fleet| render(&fleet.view(), fleet.counted(), None, Format::Text);
+    assert!(!page(&fleet).contains("opsagent_canary_left_out{"), "not known yet");
+    fleet.count_canary_skip("box", "m", Skip::Budget);
+    fleet.record_canary_tokens("box", "m", (20, 2));
+    fleet.record_canary("box", "m", run(RunResult::Ok));
+    let words = vec!["Never compared: op3".to_owned()];
+    fleet.record_canary_left_out("box", "m", Some(vec!["op3".into()]), words.clone());
+    let told = canary(&fleet);
+    assert_eq!((told.skipped, told.skips, told.tokens), (None, vec![("budget".into(), 1)], (420, 37)));
+    assert_eq!(told.runs, [("skipped".into(), 1), ("ok".into(), 1)]);
+    assert_eq!(told.left_out_words, words);
+    assert!(page(&fleet).contains("opsagent_canary_left_out{target=\"box\",model=\"m\"} 1"));
+}
+
+#[test]
 fn what_is_kept_of_a_target_is_bounded_and_goes_with_it() {
     let fleet = fleet();
     for model in ["a", "b", "c"] {

@@ -35,6 +35,8 @@ impl<'a> OfCanaries<'a> {
         for reason in Skip::ALL.map(Skip::name) {
             self.canary_skips_total.set([target, model, reason], named(&canary.skips, reason));
         }
+        self.canary_left_out
+            .set([target, model], canary.left_out.as_ref().map(|out| count(out.len() as u64)));
         let (prompt, completion) = canary.tokens;
         self.canary_tokens_total.set([target, model, "prompt"], count(prompt));
         self.canary_tokens_total.set([target, model, "completion"], count(completion));

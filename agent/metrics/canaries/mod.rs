@@ -36,9 +36,11 @@ metrics! {
         canary_refusal_ratio: Gauge ["target", "model", "expected"],
         /// Runs of canaries by the agent, by result: ok, exceed (farther off than the baseline's own spread), error (nothing could be judged), skipped (nothing was asked).
         canary_runs_total: Counter ["target", "model", "result"],
-        /// Beats in which the agent asked the model nothing, or broke off as others came, by reason: busy, not_loaded, asleep, unreachable, quiet_hours, budget, unused (nobody else used the model since, so a canary would be what keeps it in memory), reload_caused (a canary made the server load it anew), unsupported.
+        /// Runs that were due and in which the agent asked the model nothing, or broke off as others came, by reason: busy, not_loaded, asleep, unreachable, quiet_hours, budget, unused (nobody else used the model since, so a canary would be what keeps it in memory), reload_caused (a canary made the server load it anew), unsupported. The hourly run of the long prompts and looks again at what moved count each time that they are tried: they are, at each beat that asks.
         canary_skips_total: Counter ["target", "model", "reason"],
-        /// Tokens that canaries took, by kind: prompt, completion.
+        /// Canaries and probes of the model that are never asked, or never for their whole answer, since no run has room for them by max_completion_tokens_per_run, max_completion_tokens_per_hour and max_prompt_tokens_per_hour. 0: all are asked. No series before the first run.
+        canary_left_out: Gauge ["target", "model"],
+        /// Tokens that canaries took, by kind: prompt, completion; warm-ups and the questions that find out what a server can be asked for among them. As the server tells; of an answer that did not come whole, as many as were asked for, since it may have been generated all the same.
         canary_tokens_total: Counter ["target", "model", "kind"],
         /// Tokens a second of the last run's graded answers of the model, the median.
         canary_tokens_per_second: Gauge ["target", "model"],

@@ -42,6 +42,11 @@ pub struct CanaryView {
     pub skipped: Option<String>,
     /// The same in a sentence, with what to do.
     pub skipped_words: Option<String>,
+    /// Canaries and probes that are never asked, or never for their whole answer, since no run has room for them by its
+    /// budget. `None`: not known yet.
+    pub left_out: Option<Vec<String>>,
+    /// What of the suite is not asked, or waits, and why: a sentence each, with what to do.
+    pub left_out_words: Vec<String>,
     /// Runs by their result ([`RunResult`]) since the agent started.
     pub runs: Vec<(String, u64)>,
     /// Those that asked nothing, by reason ([`Skip`]).

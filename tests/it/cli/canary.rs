@@ -302,3 +302,78 @@ fn a_capture_takes_a_number_above_all_that_are_stored() {
     let (code, out, err) = capture();
     assert!(code == 0 && out.contains("baseline 4 of 20 runs"), "{out}{err}");
 }
+
+/// A config with this target and one canary of its own, whose answer is right as long as the oracle says words.
+fn with_own(shell: &Shell, target: &str, url: &str) -> String {
+    let config = shell.state.path().join("own.toml");
+    let text = format!(
+        "[[target]]\nname = \"{target}\"\nkind = \"openai\"\nurl = \"{url}\"\n\n[canaries]\nenabled = false\n\n\
+         [[canary]]\nname = \"geo\"\nprompt = \"The capital of France?\"\nchecks = [{{ regex = \"w[0-9]\" }}]\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    config.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn one_answer_astray_of_a_check_that_always_passed_is_settled_in_the_same_command() {
+    let (shell, oracle) = (Shell::new(), Oracle::start(&["stub"]));
+    let config = with_own(&shell, "box", &oracle.url());
+    let canary =
+        |more: &[&str]| shell.run(&[&["canary", "--config", &config, "--url", &oracle.url()], more].concat());
+    let (code, out, err) =
+        shell.run(&["baseline", "capture", "--config", &config, "--url", &oracle.url(), "--runs", "20"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let (code, out, _) = canary(&[]);
+    assert!(code == 0 && out.contains("own/geo") && !out.contains("(1 of 1)"), "{out}");
+    oracle.stray_once("capital of France");
+    let (code, out, _) = canary(&[]);
+    assert!(out.contains("ok (4 of 5)") && out.contains("answers as it did"), "four more, which pass: {out}");
+    assert_eq!(code, 0, "{out}");
+    let told: Value = serde_json::from_str(&canary(&["--json"]).1).unwrap();
+    assert_eq!(told["baseline"]["compared"], 1, "{}", told["baseline"]);
+    oracle.stray_once("capital of France");
+    let told: Value = serde_json::from_str(&canary(&["--json"]).1).unwrap();
+    assert_eq!(told["baseline"]["compared"], 1, "whole answers alone are no look at the numbers");
+}
+
+#[test]
+fn what_is_not_watched_is_told_by_a_capture_and_by_each_run_after_it() {
+    let (shell, oracle) = (Shell::new(), Oracle::start(&["stub"]));
+    oracle.refuse_longer(3000);
+    let url = oracle.url();
+    let (code, out, err) = shell.run(&["baseline", "capture", "--url", &url, "--runs", "20"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let said = "lc3, p3: the server refuses it with HTTP 400";
+    assert!(out.contains(&format!("not watched   {said}")), "{out}");
+    assert!(out.contains("not watched   passed too seldom: ") && out.contains("checks        "), "{out}");
+    assert!(out.contains("finds         any other weights"), "{out}");
+    let long = "what only long prompts show (batch size, cache reuse): within ";
+    assert!(
+        out.replace("\n              ", " ").contains(long),
+        "the long prompts were asked often enough: {out}"
+    );
+    assert!(out.lines().all(|line| width(line) <= 80), "{out}");
+    let (_, out, _) = shell.run(&["canary", "--url", &url, "--quick"]);
+    assert!(out.contains(&format!("unwatched  {said}")), "{out}");
+}
+
+#[test]
+fn a_server_of_the_config_is_found_by_each_name_of_its_place() {
+    let (shell, oracle) = (Shell::new(), Oracle::start(&["stub"]));
+    let port = oracle.address.port();
+    let config = with_own(&shell, "mine", &format!("http://localhost:{port}"));
+    for url in [format!("http://127.0.0.1:{port}"), format!("http://localhost:{port}/")] {
+        let (code, out, err) = shell.run(&["canary", "--config", &config, "--url", &url, "--only", "geo"]);
+        assert!(code == 0 && out.starts_with("mine / stub"), "{url}: {out}{err}");
+    }
+}
+
+#[test]
+fn what_the_questions_for_its_abilities_took_is_told_too() {
+    let (shell, oracle) = (Shell::new(), Oracle::start(&["stub"]));
+    let told: Value =
+        serde_json::from_str(&shell.run(&["canary", "--url", &oracle.url(), "--only", "cl1", "--json"]).1)
+            .unwrap();
+    // Two questions of one token, four first tokens and the eight of the whole answer.
+    assert_eq!(told["completion_tokens"], 14, "{told}");
+}

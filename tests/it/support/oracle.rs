@@ -3,8 +3,8 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -32,6 +32,10 @@ struct State {
     /// Questions so far, and streams whose client left before their end.
     asked: AtomicU64,
     left: AtomicU64,
+    /// Bytes of a prompt from which on it is refused. 0: none is.
+    longest: AtomicU64,
+    /// The next streamed answer to a prompt with these words is another one.
+    strays: Mutex<Option<String>>,
     models: Vec<&'static str>,
 }
 
@@ -75,6 +79,16 @@ impl Oracle {
     /// No answer has a token from now on.
     pub fn fall_silent(&self) {
         self.state.fails.store(SILENT, Ordering::Relaxed);
+    }
+
+    /// Prompts of so many bytes are refused from now on.
+    pub fn refuse_longer(&self, bytes: u64) {
+        self.state.longest.store(bytes, Ordering::Relaxed);
+    }
+
+    /// The next streamed answer to a prompt with these words is another one, once.
+    pub fn stray_once(&self, words: &str) {
+        *self.state.strays.lock().unwrap() = Some(words.to_owned());
     }
 
     pub fn asked(&self) -> u64 {
@@ -139,7 +153,17 @@ fn answer(writer: &mut TcpStream, body: &Value, chat: bool, state: &State) -> st
     let most = body["max_tokens"].as_u64().or(body["max_completion_tokens"].as_u64()).unwrap_or(16).min(12);
     let most = if state.fails.load(Ordering::Relaxed) == SILENT { 0 } else { most };
     let weights = state.weights.load(Ordering::Relaxed);
-    let words: Vec<String> = (0..most).map(|nth| word(&prompt, weights, nth, 0)).collect();
+    let longest = state.longest.load(Ordering::Relaxed);
+    if longest > 0 && prompt.len() as u64 >= longest {
+        return whole(writer, 400, &json!({ "error": { "message": "no such prompt", "code": 400 } }));
+    }
+    let mut words: Vec<String> = (0..most).map(|nth| word(&prompt, weights, nth, 0)).collect();
+    if body["stream"] == true {
+        let mut strays = state.strays.lock().unwrap();
+        if strays.take_if(|words| prompt.contains(words.as_str())).is_some() {
+            words = vec![" astray".into()];
+        }
+    }
     let usage = json!({ "prompt_tokens": prompt.len() / 4, "completion_tokens": most, "total_tokens": most });
     if body["stream"] == true {
         writer.write_all(

@@ -20,8 +20,10 @@ use crate::servers::{self, Kind, Target};
 use crate::view::View;
 
 mod choose;
+mod place;
 
 use choose::{choose, model};
+use place::is_same;
 
 /// The flags that say which model of which server, and how it is reached.
 #[derive(Debug, Clone, clap::Args)]
@@ -116,20 +118,25 @@ async fn look(target: &Target, clients: &Clients, machine: &Machine) -> Result<S
 /// The server at that address, by the name that an agent or the config has for it, so that what is stored of it is
 /// found; without one, by the name that discovery would give it.
 async fn by_address(args: &Which, url: &Url, config: Option<&Config>) -> Target {
-    let same = |other: &Url| plain(other) == plain(url);
-    let configured = config.and_then(|config| config.targets.iter().find(|target| same(&target.url)));
+    let configured = config.and_then(|config| at(url, &config.targets, |target| Some(target.url.clone())));
     if let Some(target) = configured {
         return target.clone();
     }
     let mut target = Target::new("", url.clone());
-    if let Some(view) = running(args).await {
-        let known = view.targets.iter().find(|known| known.url.parse().is_ok_and(|at| same(&at)));
-        if let Some(known) = known {
-            target.name.clone_from(&known.name);
-            target.kind = servers::kind(&known.kind);
-        }
+    if let Some(view) = running(args).await
+        && let Some(known) = at(url, &view.targets, |known| known.url.parse().ok())
+    {
+        target.name.clone_from(&known.name);
+        target.kind = servers::kind(&known.kind);
     }
     target
+}
+
+/// The one at that address: as it is written, else by another name of the same place.
+fn at<'a, T>(url: &Url, all: &'a [T], address: impl Fn(&T) -> Option<Url>) -> Option<&'a T> {
+    let is_written = |one: &&T| address(one).is_some_and(|at| at == *url);
+    let is_it = |one: &&T| address(one).is_some_and(|at| is_same(&at, url));
+    all.iter().find(is_written).or_else(|| all.iter().find(is_it))
 }
 
 /// What the agent of this machine, or the one that was named, sees; `None` where none runs.
@@ -148,27 +155,17 @@ async fn by_name(args: &Which, config: Result<&Config, &Vec<ConfigError>>) -> Re
     if chosen.demo {
         return Err(say(format!("cannot ask {}: it is simulated (opsagent run --demo)", chosen.name)));
     }
-    let configured =
-        config.ok().and_then(|config| config.targets.iter().find(|target| target.name == chosen.name));
-    if let Some(target) = configured.filter(|target| target.shown_url() == chosen.url.trim_end_matches('/')) {
-        return Ok(target.clone());
-    }
     let url =
         chosen.url.parse().map_err(|_| say(format!("cannot ask {}: its address is no URL", chosen.name)))?;
+    let configured =
+        config.ok().and_then(|config| config.targets.iter().find(|target| target.name == chosen.name));
+    if let Some(target) = configured.filter(|target| is_same(&target.url, &url)) {
+        return Ok(target.clone());
+    }
     // What the agent found, it found on its own machine, which is this one unless it was named.
     let discovered = chosen.discovered && args.agent.is_none();
     let kind = servers::kind(&chosen.kind);
     Ok(Target { kind, discovered, ..Target::new(&chosen.name, url) })
-}
-
-/// An address as addresses are compared: the names of this machine are one.
-fn plain(url: &Url) -> String {
-    let mut url = url.clone();
-    if is_here(&url) {
-        // It has a host already: another one can be put there.
-        url.set_host(Some("localhost")).ok();
-    }
-    url.as_str().trim_end_matches('/').to_owned()
 }
 
 fn is_here(url: &Url) -> bool {
@@ -208,6 +205,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_target_is_found_by_another_name_of_its_place_and_before_that_by_the_same() {
+        let target = |name: &str, url: &str| Target::new(name, url.parse().unwrap());
+        let all = [target("a", "http://localhost:8080"), target("b", "http://[::1]:8080/")];
+        let found = |url: &str| {
+            let found = at(&url.parse().unwrap(), &all, |target| Some(target.url.clone()));
+            found.map(|target| target.name.as_str())
+        };
+        assert_eq!(found("http://127.0.0.1:8080"), Some("a"));
+        assert_eq!(found("http://[::1]:8080"), Some("b"), "as it is written");
+        assert_eq!(found("http://127.0.0.1:8081"), None);
+    }
+
+    #[test]
     fn a_server_of_no_name_is_called_as_discovery_would() {
         let kind = servers::kind("llama_cpp").unwrap();
         let name = |url: &str| name_of(kind, &url.parse().unwrap());
@@ -215,15 +225,5 @@ mod tests {
         assert_eq!(name("http://localhost:9999/"), "llama_cpp-9999");
         assert_eq!(name("http://box:8080/"), "box:8080");
         assert_eq!(name("http://[::1]:8080/"), "llama_cpp");
-    }
-
-    #[test]
-    fn the_names_of_this_machine_are_one() {
-        let same = |a: &str, b: &str| plain(&a.parse().unwrap()) == plain(&b.parse().unwrap());
-        assert!(same("http://localhost:11434", "http://127.0.0.1:11434/"));
-        assert!(same("http://[::1]:11434/x/", "http://localhost:11434/x"));
-        assert!(!same("http://localhost:11434", "http://localhost:11435"));
-        assert!(!same("http://localhost:11434", "https://localhost:11434"));
-        assert!(!same("http://box:11434", "http://localhost:11434"));
     }
 }
