@@ -1,4 +1,5 @@
-//! What identifies a suite: runs of different suites are never compared.
+//! What identifies a suite as a whole. What can be compared is decided by each thing that is asked, for itself:
+//! [`super::Asked`].
 
 use std::fmt::Write as _;
 
@@ -19,26 +20,38 @@ impl Suite {
         let canaries: Vec<Value> = canaries.into_iter().map(of_canary).collect();
         // A text of other length is another text: its tokens are part of what is asked.
         let texts = json!([self.open, TEXT_TOKENS, self.drawn, DRAWN_TOKENS]);
-        let whole = sorted(&json!([FORM, canaries, self.probes, self.sampler, texts]));
-        let digest = ring::digest::digest(&ring::digest::SHA256, whole.to_string().as_bytes());
-        digest.as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            write!(hex, "{byte:02x}").ok();
-            hex
-        })
+        hex(&sorted(&json!([FORM, canaries, self.probes, self.sampler, texts])))
     }
 }
 
-fn of_canary(canary: &Canary) -> Value {
-    let prompt = match &canary.prompt {
+/// What makes a prompt what it is.
+pub(super) fn prompt(of: &Prompt) -> Value {
+    match of {
         Prompt::Raw(text) => json!(text),
         Prompt::Chat(messages) => {
             messages.iter().map(|message| json!([role(message.role), message.text])).collect()
         }
-    };
-    let checks: Vec<Value> = canary.checks.iter().map(crate::checks::Check::identity).collect();
+    }
+}
+
+/// What makes a canary's checks what they are.
+pub(super) fn checks(canary: &Canary) -> Value {
+    canary.checks.iter().map(crate::checks::Check::identity).collect()
+}
+
+/// SHA-256 of JSON, in hex.
+pub(super) fn hex(of: &Value) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, of.to_string().as_bytes());
+    digest.as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        write!(hex, "{byte:02x}").ok();
+        hex
+    })
+}
+
+fn of_canary(canary: &Canary) -> Value {
     let Canary { id, category, max_tokens, fingerprint, long, .. } = canary;
-    json!([id, category, prompt, checks, max_tokens, fingerprint, long])
+    json!([id, category, prompt(&canary.prompt), checks(canary), max_tokens, fingerprint, long])
 }
 
 fn role(role: Role) -> &'static str {
@@ -50,7 +63,7 @@ fn role(role: Role) -> &'static str {
 }
 
 /// With the keys of all objects in order, whatever order a map keeps.
-fn sorted(value: &Value) -> Value {
+pub(super) fn sorted(value: &Value) -> Value {
     match value {
         Value::Array(all) => all.iter().map(sorted).collect(),
         Value::Object(map) => {

@@ -3,12 +3,14 @@
 use crate::checks::Check;
 use crate::sample::{Message, Prompt, Role};
 
+mod asked;
 mod builtin;
 mod hash;
 mod open;
 mod own;
 mod select;
 
+pub use asked::Asked;
 pub use open::{DRAWN_TOKENS, OPEN, TEXT_TOKENS, TEXTS};
 pub use own::Own;
 
