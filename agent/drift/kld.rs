@@ -43,10 +43,18 @@ impl Kld {
 }
 
 /// The interval in which a mean with that standard error lies in 95 of 100 cases, on the scale of its logarithm: it is
-/// above 0, and its error grows with it. `None`: it is too narrow to be worth a word.
-pub(super) fn range(mean: f64, standard_error: f64) -> Option<(f64, f64)> {
+/// above 0, and its error grows with it. Where all canaries are as they were, from 0 to 0. `None`: it has no end.
+pub fn interval(mean: f64, standard_error: f64) -> Option<(f64, f64)> {
+    if mean == 0.0 && standard_error == 0.0 {
+        return Some((0.0, 0.0));
+    }
     let times = (NORMAL_95 * standard_error / mean).exp();
-    (times.is_finite() && times >= WORTH_A_WORD).then(|| (mean / times, mean * times))
+    (mean > 0.0 && times.is_finite()).then(|| (mean / times, mean * times))
+}
+
+/// The same. `None`: it is too narrow to be worth a word.
+pub(super) fn range(mean: f64, standard_error: f64) -> Option<(f64, f64)> {
+    interval(mean, standard_error).filter(|(_, high)| *high >= WORTH_A_WORD * mean && mean > 0.0)
 }
 
 /// The mean. `None`: of nothing.
@@ -107,6 +115,14 @@ mod tests {
         assert_eq!(range(0.04, 0.004), None);
         assert_eq!(range(0.0, 0.0), None);
         assert_eq!(range(0.0, 0.1), None);
+    }
+
+    #[test]
+    fn an_interval_is_told_also_where_it_is_narrow() {
+        let (low, high) = interval(0.04, 0.004).unwrap();
+        assert!((low - 0.032_88).abs() < 1e-5 && (high - 0.048_66).abs() < 1e-5, "{low} to {high}");
+        assert_eq!(interval(0.0, 0.0), Some((0.0, 0.0)), "all as it was");
+        assert_eq!([interval(0.0, 0.1), interval(1e-300, 1.0)], [None; 2]);
     }
 
     #[test]

@@ -136,6 +136,11 @@ pub struct Report {
     pub distances: Vec<(Probe, f64)>,
     /// The last run's KLD equivalent, in nats. `None`: no log probabilities.
     pub kld: Option<f64>,
+    /// The lower end of the interval in which that lies in 95 of 100 cases, by how far the canaries differ among each
+    /// other: a few canaries leave much open. `None`: there is but one, or no KLD.
+    pub kld_low: Option<f64>,
+    /// Its upper end.
+    pub kld_high: Option<f64>,
     /// Chat canaries whose greedy text is one of the known, of all asked, 0..1.
     pub text_match_ratio: Option<f64>,
     /// Canaries whose text first differs where the baseline was sure.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{SIZES, Watch, alarm, grow, policy, quality, record};
 use crate::drift::capabilities::{Reach, capabilities};
 use crate::drift::failures;
+use crate::drift::kld;
 use crate::drift::oncall::{self, Told};
 use crate::drift::picture::Picture;
 use crate::drift::severity::severity;
@@ -37,6 +38,7 @@ pub(super) fn report(watch: &Watch, _now: Timestamp) -> Report {
     let last = watch.last.as_ref();
     let detectors = watch.detectors.as_ref();
     let baseline = watch.baseline.as_ref();
+    let kld = last.and_then(|last| kld::interval(last.kld?, last.kld_error?));
     Report {
         verdict: watch.verdict,
         severity: severity_of(watch, picture, cause),
@@ -46,6 +48,8 @@ pub(super) fn report(watch: &Watch, _now: Timestamp) -> Report {
         streams: detectors.map(super::Detectors::states).unwrap_or_default(),
         distances: last.map(|last| last.distances.clone()).unwrap_or_default(),
         kld: last.and_then(|last| last.kld),
+        kld_low: kld.map(|(low, _)| low),
+        kld_high: kld.map(|(_, high)| high),
         text_match_ratio: last.filter(|last| last.texts.1 > 0).map(|last| ratio(last.texts)),
         confident_flips: last.and_then(|last| last.flips),
         first_difference: last.and_then(|last| last.first_difference),

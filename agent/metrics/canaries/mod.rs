@@ -24,7 +24,7 @@ metrics! {
         canary_verdict: Gauge ["target", "model", "verdict"],
         /// Mean distance of the last run's answers of the model to the states known from its baseline, in nats, by probe: p0 (one raw token), p1 (a few), long (long prompts), chat (chat canaries), sampling (what shows the sampler).
         canary_distance_nats: Gauge ["target", "model", "probe"],
-        /// Kullback-Leibler divergence of the last run's first tokens of the model from its baseline, in nats: comparable with what llama-perplexity measures. No series where the server tells no log probabilities.
+        /// Kullback-Leibler divergence of the last run's first tokens of the model from its baseline, in nats: comparable with what llama-perplexity measures, and of a few answers only: /api/v1/view tells as kld_low and kld_high between which numbers it is. No series where the server tells no log probabilities.
         canary_kld: Gauge ["target", "model"],
         /// Chat canaries of the last run whose greedy text is one that is known of the model, of all asked, 0..1.
         canary_text_match_ratio: Gauge ["target", "model"],
