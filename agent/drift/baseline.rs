@@ -10,6 +10,7 @@ use super::look::{Fault, SAMPLER};
 use super::performance::Band;
 use super::{BaselineInfo, FORMAT, Probe};
 use crate::sample::Facts;
+use crate::suite::Asked;
 
 /// What a model did while all was well. It never changes; a later one has a number of its own.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -23,8 +24,11 @@ pub struct Baseline {
     pub from: Option<Timestamp>,
     /// When its last run began.
     pub at: Option<Timestamp>,
-    /// [`crate::suite::Suite::hash`] of what was asked.
+    /// [`crate::suite::Suite::hash`] of all that was asked.
     pub suite: String,
+    /// What was asked, each thing for itself: what of it is asked as it was can be compared. Empty: an earlier version
+    /// made it, and `suite` tells.
+    pub asked: Asked,
     /// What the server told of itself and the model.
     pub facts: Facts,
     /// Runs in it.
@@ -99,6 +103,9 @@ pub(super) const LEAST_PASSES: u64 = 6;
 const LEAST_PASSED: u64 = 80;
 
 impl Record {
+    /// Times that a canary is to be asked before its checks are trusted.
+    pub const LEAST: u64 = LEAST_PASSES;
+
     /// Whether it was asked often enough to tell, and passed often enough to be watched.
     pub fn is_stable(&self) -> bool {
         self.asked >= LEAST_PASSES && self.passed * 100 >= self.asked * LEAST_PASSED

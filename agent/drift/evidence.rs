@@ -62,6 +62,16 @@ impl Evidence {
         mixture(self.sums.map(ln_exp_m1)).max(0.0)
     }
 
+    /// ln M that no number of runs without an exceedance passes: each bet's M nears (1 − q) / (q − p̄), where a run takes
+    /// as much away as it adds.
+    pub(super) fn quiet(&self) -> f64 {
+        let one = |((_, down), (_, weight)): ((f64, f64), (f64, f64))| {
+            // A bet that nothing is taken from, against a bound of 1, wins nothing either.
+            if down < 0.0 { weight * down.exp() / -down.exp_m1() } else { 0.0 }
+        };
+        self.bets().into_iter().zip(BETS).map(one).sum::<f64>().ln()
+    }
+
     /// ln A: an alarm at and above it.
     pub fn threshold(&self) -> f64 {
         self.budget.threshold

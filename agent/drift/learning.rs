@@ -185,6 +185,25 @@ impl Learning {
         all
     }
 
+    /// Forgets what was learned of the first tokens of these canaries and probes, and of their prompts: they are others
+    /// now.
+    pub(super) fn forget_prints<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
+        for name in names {
+            self.canaries.remove(name);
+            self.prompt_tokens.remove(name);
+            self.failed.remove(name);
+        }
+    }
+
+    /// The same of how the checks of these canaries fared.
+    pub(super) fn forget_checks<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
+        for name in names {
+            self.settled.checks.remove(name);
+            self.waiting.iter_mut().for_each(|pass| pass.checks.retain(|(canary, _, _)| canary != name));
+            self.failed_checks.remove(name);
+        }
+    }
+
     /// Forgets the last runs: they are part of what an alarm found.
     pub(super) fn forget_waiting(&mut self) {
         self.waiting.clear();

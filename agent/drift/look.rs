@@ -116,7 +116,7 @@ impl<'a> Look<'a> {
                 }
             }
         }
-        look.pace = pace(run);
+        look.pace = pace(run, |_| true);
         look.text_mode =
             !look.prints.is_empty() && look.prints.iter().all(|print| print.positions.is_empty());
         look
@@ -203,14 +203,14 @@ const COLD: f64 = 0.5;
 /// Tokens of an answer that its speed can be told by: with fewer, the clock's grain is in it.
 const LEAST_TOKENS: u64 = 4;
 
-/// The median speed of the whole answers, by the server's own clock where it tells one. `None`: somebody else used the
-/// server, or that is not known.
-fn pace(run: &Run) -> Option<Pace> {
+/// The median speed of the whole answers of these canaries, by the server's own clock where it tells one. `None`:
+/// somebody else used the server, or that is not known.
+pub(super) fn pace(run: &Run, of: impl Fn(&str) -> bool) -> Option<Pace> {
     // Several questions at once slow each other: that is our own load, and no band of an idle server.
     if run.idle != Some(true) || run.concurrency != 1 {
         return None;
     }
-    let whole = run.answers.iter().filter(|answer| answer.part == Part::Graded);
+    let whole = run.answers.iter().filter(|answer| answer.part == Part::Graded && of(&answer.canary));
     let told: Vec<&crate::sample::Generation> = whole
         .filter_map(|answer| Some(&answer.result.as_ref().ok()?.generation))
         .filter(|generation| generation.told.load.is_none_or(|load| load.as_secs_f64() < COLD))

@@ -9,6 +9,7 @@ use super::margin;
 use super::performance::Band;
 use super::tolerance;
 use super::{FORMAT, Probe};
+use crate::suite::Asked;
 
 /// States that a short canary has at most, where the numbers are called always the same.
 const FEW_STATES: usize = 3;
@@ -41,8 +42,14 @@ pub enum Refused {
     },
 }
 
-/// Makes a baseline under that number. `all`: of the last runs too, which else may be part of a change not yet found.
-pub(super) fn make(learning: &Learning, suite: &str, number: u32, all: bool) -> Result<Baseline, Refused> {
+/// Makes a baseline under that number, of answers to what was `asked`, which all together have the hash `suite`. `all`:
+/// of the last runs too, which else may be part of a change not yet found.
+pub(super) fn make(
+    learning: &Learning,
+    (suite, asked): (&str, &Asked),
+    number: u32,
+    all: bool,
+) -> Result<Baseline, Refused> {
     let settled = if all { learning.all() } else { learning.settled.clone() };
     if settled.runs == 0 {
         return Err(Refused::Nothing("no run could be learned from yet".into()));
@@ -56,6 +63,7 @@ pub(super) fn make(learning: &Learning, suite: &str, number: u32, all: bool) -> 
         from: settled.from,
         at: settled.at,
         suite: suite.to_owned(),
+        asked: asked.clone(),
         facts: learning.facts.clone(),
         runs: settled.runs,
         exceeding: settled.exceeding,

@@ -12,6 +12,7 @@ mod dictionary;
 pub mod distance;
 pub mod evidence;
 mod failures;
+mod held;
 pub mod kld;
 mod learning;
 mod look;

@@ -48,16 +48,41 @@ struct Check {
     last: VecDeque<bool>,
 }
 
+impl Check {
+    fn new(failed: u64, asked: u64, delta: f64) -> Check {
+        Check { rate: Rate::new(failed, asked, delta), sum: 0.0, last: VecDeque::new() }
+    }
+}
+
 impl Quality {
     /// Of checks by their name, times failed and times asked in the baseline. The budget is to be made with the mean
     /// time from one graded answer to the next.
     pub fn new(checks: impl IntoIterator<Item = (String, u64, u64)>, budget: Budget) -> Quality {
         let checks: Vec<_> = checks.into_iter().collect();
         let delta = budget.delta / checks.len().max(1) as f64;
-        let one = |(name, failed, asked)| {
-            (name, Check { rate: Rate::new(failed, asked, delta), sum: 0.0, last: VecDeque::new() })
-        };
+        let one = |(name, failed, asked)| (name, Check::new(failed, asked, delta));
         Quality { budget, checks: checks.into_iter().map(one).collect(), all: 0.0 }
+    }
+
+    /// Watches one check more, of `all` that are asked, which failed and was asked so often while all was well: one that
+    /// was learned beside the baseline. The evidence so far is kept. One that is watched stays as it is.
+    ///
+    /// Those that are added share the stream's δ among them once more; a new baseline in their place would spend as much,
+    /// and throw the evidence away.
+    pub(super) fn add(&mut self, check: &str, failed: u64, asked: u64, all: usize) {
+        let delta = self.budget.delta / all.max(1) as f64;
+        self.checks.entry(check.to_owned()).or_insert_with(|| Check::new(failed, asked, delta));
+    }
+
+    /// Watches those checks alone from now: what spoke against another is let go. That only takes evidence away, so that
+    /// the promise holds.
+    pub(super) fn keep(&mut self, check: impl Fn(&str) -> bool) {
+        self.checks.retain(|name, _| check(name));
+    }
+
+    /// Whether that check is watched.
+    pub(super) fn watches(&self, check: &str) -> bool {
+        self.checks.contains_key(check)
     }
 
     /// Takes in whether an answer failed its check. If that raises the alarm, it gives the checks that are to pass again

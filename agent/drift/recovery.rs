@@ -65,6 +65,16 @@ impl Recovery {
         suspect.sum = if failed { (suspect.sum - fail).max(0.0) } else { (suspect.sum + pass).min(SURE) };
     }
 
+    /// Whether it waits for that check to pass again.
+    pub(super) fn waits_for(&self, check: &str) -> bool {
+        self.open().any(|(open, _)| open == check)
+    }
+
+    /// Asks no more for a check: it was well when its canary became another.
+    pub(super) fn forget(&mut self, check: &str) {
+        self.0.remove(check);
+    }
+
     /// Whether each of them is well again.
     pub(super) fn is_over(&self) -> bool {
         self.0.values().all(|suspect| suspect.sum >= SURE)

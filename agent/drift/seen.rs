@@ -96,7 +96,7 @@ pub enum What {
     Changed(Change),
     /// An alarm began.
     Raised(Alarm),
-    /// An alarm ended by itself: the model answers as it did again, or other canaries are asked.
+    /// An alarm ended by itself: the model answers as it did again.
     Resolved(Alarm),
     /// A baseline was made.
     BaselineMade {
@@ -115,7 +115,7 @@ pub enum What {
     },
     /// No baseline could be made of what was seen.
     Refused,
-    /// Other canaries are asked: a baseline of the former ones says nothing of them.
+    /// Other canaries are asked than before: what of them is another is learned anew.
     OtherSuite,
 }
 

@@ -235,6 +235,39 @@ async fn a_reload_changes_the_plan_and_keeps_what_is_known_and_ends_it_when_nobo
 }
 
 #[tokio::test]
+async fn a_reload_with_an_edited_canary_forgets_nothing_of_the_others_and_tells_which_it_was() {
+    let (stub, folder) = (Stub::start(), tempfile::tempdir().unwrap());
+    let file = folder.path().join("opsagent.toml");
+    let write = |pattern: &str| {
+        let text = format!(
+            "listen = \"127.0.0.1:0\"\nevery = \"1s\"\n[canaries]\nevery = \"1s\"\nmay_load = \"stub\"\n[store]\n\
+             path = \"o.db\"\n[[target]]\nname = \"stub\"\nkind = \"openai\"\nurl = \"http://{}\"\n[[canary]]\n\
+             name = \"geo\"\nprompt = \"The capital of France?\"\nchecks = [{{ regex = \"{pattern}\" }}]\n",
+            stub.address
+        );
+        std::fs::write(&file, text).unwrap();
+    };
+    write("Paris");
+    let options = Options { config_file: Some(file.clone()), ..Options::default() };
+    let agent = Agent::with(Config::load(Some(&file)).unwrap(), options).await;
+    let view = agent.until("three runs", |view| runs(view, "ok") >= 3).await;
+    let learned = canary(&view).unwrap().report.learning.unwrap().runs;
+    write("(?i)paris");
+    let reply = reqwest::Client::new().post(agent.base.join("/-/reload").unwrap()).send().await.unwrap();
+    assert_eq!(reply.status().as_u16(), 200);
+    let more = runs(&agent.view().await, "ok") + 1;
+    let view = agent.until("runs by it", |view| runs(view, "ok") > more).await;
+    let now = canary(&view).unwrap().report.learning.unwrap().runs;
+    assert!(now > learned, "{now} after {learned}: it goes on");
+    assert_eq!(agent.stop().await, 0);
+    let (key, db) = (Key::new("stub", "stub"), Db::open_existing(&folder.path().join("o.db")).unwrap());
+    let events = db.events(&Wanted::of(&key)).unwrap();
+    let told: Vec<&str> =
+        events.iter().map(|one| &*one.event.words).filter(|words| words.contains("edited")).collect();
+    assert!(told.len() == 1 && told[0].contains("(edited: geo)"), "{events:?}");
+}
+
+#[tokio::test]
 async fn what_holds_of_a_model_is_told_after_a_restart_also_while_its_server_is_down() {
     let (stub, folder) = (Stub::start(), tempfile::tempdir().unwrap());
     let mut config = asking(&stub, folder.path(), allowed());

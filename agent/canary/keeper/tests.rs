@@ -63,6 +63,34 @@ async fn a_baseline_that_is_stored_without_its_watch_keeps_its_number_and_the_ne
 }
 
 #[tokio::test]
+async fn an_edit_of_checks_keeps_the_baseline_in_memory_and_in_the_store_and_over_a_restart() {
+    let (folder, suite) = (tempfile::tempdir().unwrap(), Suite::builtin());
+    let path = folder.path().join("o.db");
+    let store = Store::open(&path, Retention::default()).unwrap();
+    let mut before = keeper(Some(&store)).await;
+    for nth in 0..MANY {
+        before.observe(&done(nth, &suite), &suite).await;
+    }
+    let mut edited = suite.clone();
+    edited.canaries[0].checks.pop();
+    let seen = before.observe(&done(MANY, &edited), &edited).await;
+    assert_eq!(seen.events.len(), 1, "{:?}", seen.events);
+    drop(before);
+    let mut after = keeper(Some(&store)).await;
+    let seen = after.observe(&done(MANY + 1, &edited), &edited).await;
+    assert!(seen.events.is_empty() && seen.result == drift::Judged::Ok, "it is told once: {seen:?}");
+    let report = after.report();
+    assert_eq!((report.verdict, report.baseline.map(|one| one.number)), (drift::Verdict::Steady, Some(1)));
+    let db = Db::open(&path).unwrap();
+    assert_eq!(db.baselines(&key()).unwrap().len(), 1);
+    let told = db.events(&Wanted::of(&key())).unwrap();
+    let told: Vec<&str> =
+        told.iter().filter(|one| one.event.kind == "other_suite").map(|one| &*one.event.words).collect();
+    let id = &suite.canaries[0].id;
+    assert!(told.len() == 1 && told[0].contains(&format!("edited: {id}")), "{told:?}");
+}
+
+#[tokio::test]
 async fn a_baseline_that_was_lost_on_its_way_to_the_disk_is_stored_with_the_next_run() {
     let (folder, suite) = (tempfile::tempdir().unwrap(), Suite::builtin());
     let mut earlier = keeper(None).await;

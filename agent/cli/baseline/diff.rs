@@ -1,6 +1,6 @@
 //! `opsagent baseline diff`: what differs between two baselines of a model.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
@@ -12,6 +12,7 @@ use crate::cli::out::Out;
 use crate::cli::style;
 use crate::drift::{Baseline, Known, Probe};
 use crate::sample::Fact;
+use crate::suite::Asked;
 use crate::view::canary_words::nats;
 
 const AFTER: &str = "\
@@ -70,8 +71,8 @@ fn differences(from: &Baseline, to: &Baseline) -> Vec<(String, String)> {
             say(fact.name(), format!("{} -> {}", told(was), told(is)));
         }
     }
-    if from.suite != to.suite {
-        say("suite", "other canaries: what is below compares only what both asked".into());
+    if let Some(others) = others(from, to) {
+        say("canaries", others);
     }
     for probe in Probe::ALL {
         if let Some((asked, far)) = distance(from, to, *probe).filter(|(_, far)| *far > 0.0) {
@@ -82,13 +83,14 @@ fn differences(from: &Baseline, to: &Baseline) -> Vec<(String, String)> {
     let moved = from
         .prompt_tokens
         .iter()
-        .filter(|(canary, tokens)| to.prompt_tokens.get(*canary).is_some_and(|now| now != *tokens));
+        .filter(|(canary, tokens)| to.prompt_tokens.get(*canary).is_some_and(|now| now != *tokens))
+        .filter(|(canary, _)| alike(from, to, |asked| &asked.prompts, canary));
     let moved: Vec<&str> = moved.map(|(canary, _)| canary.as_str()).collect();
     if !moved.is_empty() {
         say("prompt tokens", format!("counted otherwise: {}", moved.join(", ")));
     }
     let names: BTreeSet<&String> = from.checks.keys().chain(to.checks.keys()).collect();
-    for name in names {
+    for name in names.into_iter().filter(|name| alike(from, to, |asked| &asked.graded, name)) {
         let stable = |of: &Baseline| of.checks.get(name).is_some_and(crate::drift::Record::is_stable);
         let rate = |of: &Baseline| {
             of.checks.get(name).map_or("not asked".into(), |one| format!("{} of {}", one.passed, one.asked))
@@ -107,11 +109,37 @@ fn differences(from: &Baseline, to: &Baseline) -> Vec<(String, String)> {
     all
 }
 
-/// Canaries of that probe that both know, and the mean of their distances: of each between its nearest states.
+/// Which canaries are others. What an earlier version made tells no more than that some are.
+fn others(from: &Baseline, to: &Baseline) -> Option<String> {
+    if from.suite == to.suite {
+        return None;
+    }
+    if from.asked.is_empty() || to.asked.is_empty() {
+        return Some("some are others: what is below compares only what both asked".into());
+    }
+    let (was, is) = (&from.asked, &to.asked);
+    let parts = [(&was.prompts, &is.prompts), (&was.compared, &is.compared), (&was.graded, &is.graded)];
+    let all = |name: &&String| parts.iter().any(|(was, is)| was.get(*name) != is.get(*name));
+    let names: BTreeSet<&String> = was.prompts.keys().chain(is.prompts.keys()).filter(all).collect();
+    let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+    (!names.is_empty()).then(|| format!("others, and not compared below: {}", names.join(", ")))
+}
+
+/// Canaries of that probe that both know and were asked alike, and the mean of their distances: of each between its
+/// nearest states.
 fn distance(from: &Baseline, to: &Baseline, probe: Probe) -> Option<(usize, f64)> {
-    let both = from.canaries.iter().filter(|(_, known)| known.probe == probe);
+    let both = from
+        .canaries
+        .iter()
+        .filter(|(name, known)| known.probe == probe && alike(from, to, |asked| &asked.compared, name));
     let far: Vec<f64> = both.filter_map(|(name, known)| nearest(known, to.canaries.get(name)?)).collect();
     (!far.is_empty()).then(|| (far.len(), far.iter().sum::<f64>() / far.len() as f64))
+}
+
+/// Whether both were asked that alike, as far as it is known.
+fn alike(from: &Baseline, to: &Baseline, part: fn(&Asked) -> &BTreeMap<String, String>, name: &str) -> bool {
+    let is_known = from.suite != to.suite && !from.asked.is_empty() && !to.asked.is_empty();
+    !is_known || part(&from.asked).get(name) == part(&to.asked).get(name)
 }
 
 fn nearest(from: &Known, to: &Known) -> Option<f64> {

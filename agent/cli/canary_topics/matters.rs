@@ -52,7 +52,8 @@ pub(in crate::cli) static MATTERS: [Matter; 6] = [
         is: "What a model did while all was well: every numeric state of each answer, checks passed, facts of the server.",
         how: "It makes itself while all is quiet: a first one after 20 runs, larger ones after 40, 100 and 300. \
               opsagent baseline capture TARGET/MODEL makes a full one at once, a part of it under load. Each is kept, \
-              with a number, and never changed; another suite of canaries begins a new one.",
+              with a number, and never changed. A canary that is edited or added is learned beside it, and the others \
+              go on; where most prompts are others, a new one is learned, and an alarm that holds stays.",
         does: "opsagent baseline list; show tells what is in it, diff what differs between two. accept takes what the \
                model does now, rollback goes back to an earlier one.",
         series: "opsagent_baseline_age_seconds, opsagent_baseline_runs, opsagent_baseline_states",

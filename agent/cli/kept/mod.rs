@@ -76,7 +76,10 @@ impl Kept {
             if save {
                 return Err(Failure::say(UNKNOWN, format!("cannot keep the run: {why}")));
             }
-            kept.why = Some(why);
+            // Held against what both ask, a run tells what it can, and nothing of it is kept.
+            if !kept.watch.compares(suite) {
+                kept.why = Some(why);
+            }
         }
         Ok(kept)
     }
@@ -143,8 +146,8 @@ impl Kept {
         Ok(())
     }
 
-    /// Whether what is stored was learned by these canaries. A run of others would make the agent's watch begin anew,
-    /// alarms and all: what an agent learned over weeks is not a shell's to destroy by the wrong config.
+    /// Whether what is stored was learned by these canaries. A run of others would make the agent's watch learn anew what
+    /// is another: what an agent learned over weeks is not a shell's to destroy by the wrong config.
     ///
     /// # Errors
     /// It was not: how they differ, and what to do.

@@ -2,7 +2,7 @@
 
 use super::Kept;
 use crate::cli::canary::now;
-use crate::drift::{Report, Stream};
+use crate::drift::{Report, Stream, Verdict};
 
 /// What a model's runs say beside its baseline.
 #[derive(Debug)]
@@ -49,6 +49,13 @@ impl Kept {
                 .learning
                 .map_or(String::new(), |learning| format!(" ({} of {} runs)", learning.runs, learning.next));
             return Err(format!("there is none yet{taken}: nothing to compare with; {}", self.how()));
+        }
+        if report.verdict == Verdict::Learning {
+            let taken = report.because().map_or(String::new(), |because| format!(" ({because})"));
+            return Err(format!(
+                "most canaries are others than in the baseline, and a new one is learned{taken}: nothing to compare with; {}",
+                self.how()
+            ));
         }
         let (runs, exceeding, sure) = (self.compared, self.exceeding, self.is_sure());
         Ok(Compared { report: Box::new(report), runs, exceeding, sure })

@@ -126,3 +126,18 @@ fn logarithms_of_sums_keep_their_digits() {
     }
     assert_eq!(ln_exp_m1(0.0), f64::NEG_INFINITY);
 }
+
+#[test]
+fn quiet_runs_leave_as_much_as_is_told_and_no_more() {
+    for runs in [20, 100, 300, 5000] {
+        let mut evidence = Evidence::new(0, runs, fast());
+        // Fewer than make the bound anew.
+        (0..runs).for_each(|_| assert!(!evidence.observe(false)));
+        assert!(evidence.ln_m() <= evidence.quiet().max(0.0) + 1e-9, "{runs}");
+        let near = evidence.ln_m() > evidence.quiet() - 0.01;
+        assert!(near || runs < 300, "{} of {} after {runs}", evidence.ln_m(), evidence.quiet());
+    }
+    // By hand, of p̄ = 0.01687: 0.2 · 57.3 + 0.2 · 10.8 + 0.2 · 2.5 + 0.4 · 0.1, which is more than 12.
+    assert!((Evidence::new(0, 300, fast()).quiet() - 2.65).abs() < 0.02);
+    assert!(!Evidence::new(0, 0, fast()).quiet().is_nan());
+}

@@ -12,6 +12,7 @@ use crate::drift::recovery::Recovery;
 use crate::drift::seen::{Event, Seen, Wants, What};
 use crate::drift::severity::{Losses, severity};
 use crate::drift::{Alarm, Cause, Severity, Stream, oncall};
+use crate::suite::Asked;
 
 /// Runs without a deviation after which an alarm that nobody answered ends by itself.
 pub(super) const CLEAN_RUNS: u64 = 12;
@@ -61,6 +62,7 @@ pub(super) fn raise(watch: &mut Watch, mut streams: Vec<Stream>, at: Timestamp, 
     if let Some(learning) = &mut watch.learning {
         learning.forget_waiting();
     }
+    watch.beside.forget_waiting();
     for stream in streams {
         let why = of_stream(watch, stream, &picture);
         let alarm = Alarm {
@@ -78,7 +80,7 @@ pub(super) fn raise(watch: &mut Watch, mut streams: Vec<Stream>, at: Timestamp, 
             "{}: {}: {}; most likely {}",
             watch.plan.name(),
             alarm.severity.name(),
-            oncall::moved(&picture, watch.baseline.as_ref(), &checks(watch), stream),
+            oncall::moved(&picture, watch.held().as_deref(), &checks(watch), stream),
             cause::said(alarm.cause)
         );
         watch.alarms.push(alarm.clone());
@@ -121,8 +123,10 @@ pub(super) fn resolve(watch: &mut Watch, at: Timestamp, seen: &mut Seen) {
         return;
     }
     let counted = watch.counted;
-    let lost = !watch.lost().is_empty();
-    let clean = counted.clean >= CLEAN_RUNS && !counted.long_off;
+    let gone = &watch.withdrawn;
+    let lost = !watch.lost().is_empty() || !gone.graded.is_empty();
+    let is_told = gone.compared.is_empty() && gone.prompts.is_empty();
+    let clean = counted.clean >= CLEAN_RUNS && !counted.long_off && is_told;
     let over = |stream: Stream| match stream {
         Stream::Performance => counted.brisk >= CLEAN_RUNS,
         Stream::FingerprintSlow => clean && counted.near >= CLEAN_RUNS,
@@ -148,5 +152,6 @@ pub(super) fn resolve(watch: &mut Watch, at: Timestamp, seen: &mut Seen) {
     if watch.alarms.is_empty() {
         watch.off = None;
         watch.candidate = None;
+        watch.withdrawn = Asked::default();
     }
 }

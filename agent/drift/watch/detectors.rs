@@ -100,7 +100,13 @@ impl Detectors {
     /// For a new baseline of the fingerprint alone: what is known of checks and speed goes on.
     pub(super) fn renewed(self, baseline: &Baseline, plan: &Plan) -> Detectors {
         let Detectors { quality, performance, .. } = self;
-        Detectors { quality, performance, ..Detectors::new(baseline, plan) }
+        let new = Detectors::new(baseline, plan);
+        Detectors { quality, performance: performance.or(new.performance), ..new }
+    }
+
+    /// The evidence of checks, whose list may change while a baseline is in force.
+    pub(super) fn quality(&mut self) -> &mut Quality {
+        &mut self.quality
     }
 
     /// Takes in whether a graded answer failed. If that raises the alarm of quality, what is to pass for it to end.

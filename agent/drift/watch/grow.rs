@@ -1,10 +1,12 @@
 //! Learning while all is quiet: a first baseline soon, and larger ones in its place as runs come.
 
 use super::observe::Sight;
-use super::{SIZES, Watch, alarm, next_size};
+use super::{SIZES, Watch, alarm};
+use crate::drift::held::Fit;
 use crate::drift::learning::Learning;
 use crate::drift::making;
 use crate::drift::seen::{Event, Seen, What};
+use crate::drift::{Baseline, Probe};
 use crate::sample::Purpose;
 
 /// A baseline of which more than one run in so many was beyond the one before it is not made: it would take for the
@@ -26,10 +28,16 @@ pub(super) fn learn(watch: &mut Watch, sight: &Sight<'_>, seen: &mut Seen) {
         // The server tells log probabilities now: a baseline of those finds more.
         watch.learning = Some(Learning::default());
     }
-    let Some(learning) = &mut watch.learning else { return };
     if !is_learned_from(sight, watch.baseline.is_some()) {
         return;
     }
+    if watch.baseline.is_some() && !sight.exceeds {
+        let beat = sight.look.of_probe(Probe::Chat).next().is_some();
+        watch.learn_beside(&sight.look.graded, beat);
+    }
+    let next = watch.next_size();
+    let is_blind = watch.is_blind();
+    let Some(learning) = &mut watch.learning else { return };
     // What exceeds may be a fault that nobody has found yet; the candidate has it.
     if watch.baseline.is_some() && sight.exceeds {
         let (short, long) = sight.compared.as_ref().map_or((None, None), |one| (one.short, one.long));
@@ -37,14 +45,20 @@ pub(super) fn learn(watch: &mut Watch, sight: &Sight<'_>, seen: &mut Seen) {
         return;
     }
     learning.take(sight.run, &sight.look);
-    let quiet = !sight.exceeds && watch.counted.clean >= alarm::CLEAN_RUNS && watch.changes.is_empty();
+    // Where nothing of a run can be compared, no number of clean runs comes together, and no evidence goes away.
+    let compares = sight.compared.as_ref().is_some_and(|compared| compared.short.is_some());
+    let clean = watch.counted.clean >= alarm::CLEAN_RUNS || is_blind && !compares;
+    let quiet = !sight.exceeds && clean && watch.changes.is_empty();
     let pending = watch.detectors.as_ref().is_some_and(super::Detectors::has_evidence);
     let (due, all) = match &watch.baseline {
         // Of the first runs nothing could be told apart: all of them are taken.
         None => (learning.taken() >= SIZES[0], true),
+        Some(_) if is_blind => {
+            (learning.taken() >= SIZES[0] && quiet && (!pending || !compares) && !is_beyond(learning), true)
+        }
         Some(baseline) => {
             let other_mode = baseline.text_mode != learning.text_mode;
-            let next = if other_mode { SIZES[0] } else { next_size(baseline).unwrap_or(u64::MAX) };
+            let next = if other_mode { SIZES[0] } else { next.unwrap_or(u64::MAX) };
             (learning.settled.runs >= next && quiet && !pending && !is_beyond(learning), false)
         }
     };
@@ -89,20 +103,46 @@ fn is_learned_from(sight: &Sight<'_>, is_compared: bool) -> bool {
     }
 }
 
+impl Watch {
+    /// Where other canaries made a baseline necessary, it is of fewer runs than the one in force may be: what that knows
+    /// of checks that are asked as they were, and of speed, goes on in it. Whether that is so.
+    fn carry(&self, baseline: &mut Baseline) -> bool {
+        let Some(known) = &self.baseline else { return false };
+        if known.fit(&self.asked) == Fit::Whole {
+            return false;
+        }
+        for (canary, record) in self.records() {
+            let is_better = baseline.checks.get(&canary).is_none_or(|of_it| of_it.asked < record.asked);
+            if is_better && !baseline.dropped.contains_key(&canary) {
+                baseline.checks.insert(canary, record);
+            }
+        }
+        if baseline.idle_runs < known.idle_runs {
+            (baseline.band, baseline.idle_runs) = (known.band, known.idle_runs);
+        }
+        true
+    }
+}
+
 fn make(watch: &mut Watch, sight: &Sight<'_>, all: bool, seen: &mut Seen) {
     let Some(learning) = watch.learning.take() else { return };
     let at = sight.run.at;
-    match making::make(&learning, &watch.suite, watch.numbers + 1, all) {
-        Ok(baseline) => {
+    match making::make(&learning, (&watch.suite, &watch.asked), watch.numbers + 1, all) {
+        Ok(mut baseline) => {
+            let of_others = watch.carry(&mut baseline);
             let number = baseline.number;
             let text = format!("{}: baseline {number} was made of {} runs", watch.plan.name(), baseline.runs);
             // It is the same model as before, only better known: what was seen of it goes on.
             let counted = watch.counted;
-            let checks = std::mem::take(&mut watch.checks);
-            let last = watch.last.take();
+            let (checks, beside) = (std::mem::take(&mut watch.checks), std::mem::take(&mut watch.beside));
+            let (last, detectors) = (watch.last.take(), watch.detectors.take());
             watch.put_in_force(baseline.clone(), Some(learning), at);
+            if let Some(detectors) = detectors.filter(|_| of_others) {
+                watch.detectors = Some(detectors.renewed(&baseline, &watch.plan));
+            }
             watch.counted = counted;
-            watch.checks = checks;
+            (watch.checks, watch.beside) = (checks, beside);
+            watch.watch_checks();
             watch.last = last;
             seen.events.push(Event { at, what: What::BaselineMade { number }, text });
             seen.made = Some(baseline);

@@ -1,21 +1,24 @@
 //! One model on one target, watched: runs in, a report out. All that it knows outlives a restart as JSON.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::baseline::{Baseline, Record, Unreadable};
+use super::baseline::{Baseline, Unreadable};
+use super::held::Fit;
 use super::learning::{Learning, SIZES};
 use super::picture::Picture;
 use super::recovery::Recovery;
 use super::seen::Seen;
 use super::{Alarm, Change, FORMAT, Plan, Report, Verdict};
 use crate::sample::{Facts, Run};
-use crate::suite::Suite;
+use crate::suite::{Asked, Suite};
 
 mod alarm;
 mod asked;
+mod beside;
 mod budgets;
 mod counted;
 mod detectors;
@@ -23,11 +26,14 @@ mod facts;
 mod grow;
 mod looks;
 mod observe;
+mod others;
 mod person;
 mod policy;
 mod quality;
 mod report;
+mod unwatched;
 
+use beside::Beside;
 use counted::{Counted, MOST_ANSWERS, MOST_EXTRA};
 use detectors::Detectors;
 pub use detectors::LEAST_LONG_RUNS;
@@ -40,8 +46,10 @@ pub struct Watch {
     /// [`FORMAT`] of the version that wrote it.
     format: u32,
     plan: Plan,
-    /// What was asked last, by its hash. Empty: nothing yet.
+    /// What was asked last, all of it by its hash. Empty: nothing yet.
     suite: String,
+    /// The same, each thing for itself. Empty: nothing yet, or an earlier version wrote it.
+    asked: Asked,
     /// What the model is held against.
     baseline: Option<Baseline>,
     /// The highest number that a baseline had.
@@ -56,8 +64,13 @@ pub struct Watch {
     alarms: Vec<Alarm>,
     /// What is to pass again for the alarm of quality to end, while it holds.
     recovery: Option<Recovery>,
+    /// What spoke for an alarm that holds, and is asked otherwise or no more since: by it alone nobody can tell whether
+    /// the alarm still holds, so that it does not end by itself.
+    withdrawn: Asked,
     /// How checks fared since the baseline.
     checks: BTreeMap<String, Recent>,
+    /// How those of them fare that the baseline does not know, or hardly.
+    beside: Beside,
     /// What the server told last, each fact for itself.
     facts: Facts,
     /// Facts that differ from the baseline's.
@@ -91,6 +104,7 @@ impl Watch {
             format: FORMAT,
             plan,
             suite: String::new(),
+            asked: Asked::default(),
             baseline: None,
             numbers: 0,
             learning: Some(Learning::default()),
@@ -98,7 +112,9 @@ impl Watch {
             detectors: None,
             alarms: Vec::new(),
             recovery: None,
+            withdrawn: Asked::default(),
             checks: BTreeMap::new(),
+            beside: Beside::default(),
             facts: Facts::default(),
             changes: Vec::new(),
             last: None,
@@ -163,7 +179,6 @@ impl Watch {
     fn put_in_force(&mut self, baseline: Baseline, learning: Option<Learning>, now: Timestamp) {
         self.numbers = self.numbers.max(baseline.number);
         self.detectors = Some(Detectors::new(&baseline, &self.plan));
-        self.learning = learning.filter(|_| next_size(&baseline).is_some());
         for (fact, told) in &baseline.facts.of {
             self.facts.of.entry(*fact).or_insert_with(|| told.clone());
         }
@@ -171,13 +186,17 @@ impl Watch {
         self.candidate = None;
         self.alarms.clear();
         self.recovery = None;
+        self.withdrawn = Asked::default();
         self.checks.clear();
+        self.beside = Beside::default();
         self.off = None;
         self.last = None;
         self.refused = None;
         let Counted { extra, extra_at, answers, .. } = self.counted;
         self.counted = Counted { extra, extra_at, answers, ..Counted::default() };
         self.baseline = Some(baseline);
+        self.learning = learning.filter(|_| self.next_size().is_some());
+        self.watch_checks();
         self.say(Verdict::Steady, now);
     }
 
@@ -185,6 +204,7 @@ impl Watch {
     fn renew(&mut self, baseline: Baseline, learning: Option<Learning>, now: Timestamp) {
         let (alarms, recovery) = (std::mem::take(&mut self.alarms), self.recovery.take());
         let (checks, brisk) = (std::mem::take(&mut self.checks), self.counted.brisk);
+        let (beside, withdrawn) = (std::mem::take(&mut self.beside), std::mem::take(&mut self.withdrawn));
         let (detectors, said) = (self.detectors.take(), (self.verdict, self.since));
         // What was gathered while something was wrong teaches the next baseline nothing of checks and speed.
         let learning = if alarms.is_empty() { learning } else { Some(Learning::default()) };
@@ -193,8 +213,39 @@ impl Watch {
             self.detectors = Some(detectors.renewed(baseline, &self.plan));
         }
         (self.alarms, self.recovery, self.checks) = (alarms, recovery, checks);
+        (self.beside, self.withdrawn) = (beside, withdrawn);
+        self.watch_checks();
         self.counted.brisk = brisk;
         (self.verdict, self.since) = said;
+    }
+
+    /// What of the baseline in force can be held against what is asked now, with the checks that are known well enough
+    /// beside it.
+    fn held(&self) -> Option<Cow<'_, Baseline>> {
+        let mut held = self.baseline.as_ref()?.held(&self.asked);
+        let known: Vec<_> = self.known_beside().collect();
+        if !known.is_empty() {
+            held.to_mut().checks.extend(known);
+        }
+        Some(held)
+    }
+
+    /// Whether nobody can tell by the baseline in force whether the answers are as they were: there is none, or hardly
+    /// anything is compared that it knows.
+    fn is_blind(&self) -> bool {
+        self.baseline.as_ref().is_none_or(|baseline| baseline.fit(&self.asked) == Fit::Nothing)
+    }
+
+    /// Runs of the next baseline. `None`: the one in force is as full as they get.
+    fn next_size(&self) -> Option<u64> {
+        let least = SIZES[0];
+        let Some(baseline) = &self.baseline else { return Some(least) };
+        match baseline.fit(&self.asked) {
+            Fit::Nothing => Some(least),
+            // What is new should be known as well as the rest.
+            Fit::Part => Some(baseline.runs.clamp(least, SIZES[SIZES.len() - 1])),
+            Fit::Whole => SIZES.into_iter().find(|size| *size > baseline.runs),
+        }
     }
 
     /// Says what holds, and since when.
@@ -204,16 +255,6 @@ impl Watch {
             self.since = Some(at);
         }
     }
-}
-
-/// Runs of the next larger baseline.
-fn next_size(baseline: &Baseline) -> Option<u64> {
-    SIZES.into_iter().find(|size| *size > baseline.runs)
-}
-
-/// How often a canary's checks were passed in the baseline.
-fn record<'a>(baseline: Option<&'a Baseline>, canary: &str) -> Option<&'a Record> {
-    baseline?.checks.get(canary)
 }
 
 #[cfg(test)]

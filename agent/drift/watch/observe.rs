@@ -1,13 +1,14 @@
 //! One run, taken in.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::detectors::Steps;
-use super::{Watch, alarm, facts, grow, looks, policy, record};
+use super::{Watch, alarm, facts, grow, looks, others, policy};
 use crate::drift::compare::{Compared, compare};
-use crate::drift::look::Look;
+use crate::drift::look::{Look, pace};
 use crate::drift::picture::{FaultKind, Picture};
-use crate::drift::seen::{Event, Judged, Seen, Wants, What};
+use crate::drift::seen::{Judged, Seen, Wants};
 use crate::drift::{Stream, Verdict};
 use crate::sample::{Purpose, Run};
 use crate::suite::Suite;
@@ -43,9 +44,7 @@ pub(super) struct Sight<'a> {
 /// Takes a run in.
 pub(super) fn observe(watch: &mut Watch, run: &Run, suite: &Suite) -> Seen {
     let mut seen = Seen::default();
-    if watch.suite != run.suite {
-        other_suite(watch, run, &mut seen);
-    }
+    others::take(watch, run, suite, &mut seen);
     let look = Look::of(run, suite);
     if !look.can_be_judged() {
         return unanswered(watch, &look, run, seen);
@@ -82,26 +81,6 @@ pub(super) fn observe(watch: &mut Watch, run: &Run, suite: &Suite) -> Seen {
     seen
 }
 
-/// Other canaries are asked than before: what was learned says nothing of them.
-fn other_suite(watch: &mut Watch, run: &Run, seen: &mut Seen) {
-    if !watch.suite.is_empty() {
-        let text = format!("{}: other canaries are asked; a new baseline is learned", watch.plan.name());
-        seen.events.push(Event { at: run.at, what: What::OtherSuite, text });
-    }
-    for alarm in std::mem::take(&mut watch.alarms) {
-        let text = format!(
-            "{}: the alarm of {} ended: other canaries are asked now, so that nobody can tell whether it still holds",
-            watch.plan.name(),
-            alarm.stream.name()
-        );
-        seen.events.push(Event { at: run.at, what: What::Resolved(alarm), text });
-    }
-    let fresh = Watch::new(watch.plan.clone());
-    let (numbers, facts) = (watch.numbers, std::mem::take(&mut watch.facts));
-    *watch = Watch { numbers, facts, suite: run.suite.clone(), ..fresh };
-    watch.say(Verdict::Learning, run.at);
-}
-
 /// A server that does not answer is no evidence against its model; several runs in a row are worth saying.
 fn unanswered(watch: &mut Watch, look: &Look<'_>, run: &Run, mut seen: Seen) -> Seen {
     watch.counted.unanswered += 1;
@@ -114,18 +93,23 @@ fn unanswered(watch: &mut Watch, look: &Look<'_>, run: &Run, mut seen: Seen) -> 
 }
 
 fn sight<'a>(watch: &Watch, run: &'a Run, look: Look<'a>) -> Sight<'a> {
-    let Some(baseline) = &watch.baseline else {
+    let Some(baseline) = watch.held() else {
         let picture = Picture::of_faults(&look, run.at);
         let exceeds = !picture.faults.is_empty();
         return Sight { run, look, compared: None, picture, exceeds, whole: false, slower: None };
     };
-    let mut compared = compare(baseline, &look);
+    let mut compared = compare(&baseline, &look);
     if !watch.detectors.as_ref().is_some_and(super::Detectors::watches_long) {
         // They have two to five states: before there are enough of them, a new one tells nothing.
         compared.long = None;
     }
-    let picture = Picture::of(baseline, &look, &compared, run.at);
-    let slower = baseline.band.zip(look.pace).and_then(|(band, pace)| band.exceeds(&pace));
+    let picture = Picture::of(&baseline, &look, &compared, run.at);
+    // Another prompt may be answered at another pace by the same server.
+    let pace = match &baseline {
+        Cow::Borrowed(_) => look.pace,
+        Cow::Owned(baseline) => pace(run, |canary| baseline.asks(canary, &watch.asked)),
+    };
+    let slower = baseline.band.zip(pace).and_then(|(band, pace)| band.exceeds(&pace));
     let exceeds = compared.exceeds() || !picture.faults.is_empty();
     let faulty = look.faults.iter().filter(|fault| fault.chat && baseline.knows(fault)).count();
     let whole = (compared.chat().count() + faulty) * 2 >= baseline.chat_canaries();
@@ -191,6 +175,8 @@ fn statistics(watch: &mut Watch, sight: &Sight<'_>) -> Vec<Stream> {
     let mut raised = detectors.observe(steps, latched);
     for (canary, failed) in answers {
         match &mut watch.recovery {
+            // Passing other checks does not tell that what failed is well again.
+            Some(_) if watch.withdrawn.graded.contains_key(canary) => {}
             Some(recovery) => recovery.observe(canary, failed),
             None if latched(Stream::Quality) => {}
             None => watch.recovery = detectors.graded(canary, failed),
@@ -211,9 +197,7 @@ fn wants(watch: &Watch, sight: &Sight<'_>, seen: &mut Seen) {
         seen.wants = Wants::Confirm { after: CONFIRM_AFTER.to_vec() };
         return;
     }
-    let baseline = watch.baseline.as_ref();
-    let doubtful =
-        watch.checks.iter().filter(|(canary, recent)| recent.is_doubtful(record(baseline, canary)));
+    let doubtful = watch.checks.iter().filter(|(canary, recent)| recent.is_doubtful(watch.record(canary)));
     let canaries: Vec<String> = doubtful.map(|(canary, _)| canary.clone()).collect();
     if (beat || sight.run.purpose == Purpose::Manual) && !canaries.is_empty() {
         seen.wants = Wants::BurstChecks { canaries, times: BURST };
@@ -232,6 +216,8 @@ fn verdict(watch: &Watch, exceeds: bool) -> Verdict {
     let moved = exceeds && !small || suspected.any(|stream| !small || policy::is_apart(stream));
     if moved || !watch.lost().is_empty() || policy::is_grave(watch) {
         Verdict::Suspect
+    } else if watch.is_blind() {
+        Verdict::Learning
     } else {
         Verdict::Steady
     }

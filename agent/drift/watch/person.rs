@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{Watch, policy};
 use crate::drift::baseline::Baseline;
+use crate::drift::held::Fit;
 use crate::drift::learning::Learning;
 use crate::drift::look::Look;
 use crate::drift::making::{self, Refused};
@@ -31,9 +32,19 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// It is of another suite: what is asked now cannot be compared with it.
-    pub fn rollback(&mut self, to: Baseline, now: Timestamp) -> Result<Seen, Refused> {
-        if !self.suite.is_empty() && to.suite != self.suite {
+    /// It knows too few of the canaries that are asked now.
+    pub fn rollback(&mut self, mut to: Baseline, now: Timestamp) -> Result<Seen, Refused> {
+        // An earlier version kept the hash of all alone; of the one in force it is known what that stands for.
+        to.was_asked(&self.suite, &self.asked);
+        if let Some(known) = &self.baseline {
+            to.was_asked(&known.suite, &known.asked);
+        }
+        let of_others = if self.asked.is_empty() {
+            !self.suite.is_empty() && to.suite != self.suite
+        } else {
+            to.fit(&self.asked) == Fit::Nothing
+        };
+        if of_others {
             return Err(Refused::Nothing(format!(
                 "baseline {} was made of other canaries than are asked now: ask those, or take another baseline",
                 to.number
@@ -60,8 +71,10 @@ impl Watch {
             }
         }
         let Some(last) = runs.last() else { return Err(Refused::Nothing("there was no run".into())) };
-        let baseline = making::make(&learning, &last.suite, self.numbers + 1, true)?;
+        let asked = suite.asked();
+        let baseline = making::make(&learning, (&last.suite, &asked), self.numbers + 1, true)?;
         self.suite.clone_from(&last.suite);
+        self.asked = asked;
         let number = baseline.number;
         let text = format!("{}: baseline {number} was captured ({} runs)", self.plan.name(), baseline.runs);
         self.put_in_force(baseline.clone(), Some(learning), now);

@@ -27,6 +27,10 @@ pub(super) fn gather(watch: &mut Watch, sight: &Sight<'_>) {
     if over && watch.alarms.is_empty() && watch.changes.is_empty() {
         watch.candidate = None;
         watch.off = None;
+    } else if over && watch.off.is_some() && !watch.alarms.is_empty() {
+        // It moved back, and an alarm holds on by something else: what is accepted is what it does now, and not both.
+        watch.candidate = None;
+        watch.off = None;
     }
     if watch.candidate.is_none() {
         watch.farthest = 0.0;
@@ -101,8 +105,13 @@ fn renew(watch: &mut Watch, at: Timestamp) -> Result<Baseline, Refused> {
     };
     let number = watch.numbers + 1;
     let moved = watch.off.is_some();
-    let of = if moved { making::make(candidate, &watch.suite, number, true)? } else { known.clone() };
-    let (checks, band, idle_runs) = (known.checks.clone(), known.band, known.idle_runs);
+    let asked = (watch.suite.as_str(), &watch.asked);
+    let (of, checks) = if moved {
+        (making::make(candidate, asked, number, true)?, watch.records())
+    } else {
+        (known.clone(), known.checks.clone())
+    };
+    let (band, idle_runs) = (known.band, known.idle_runs);
     let (at_run, facts) = (Some(at), watch.facts.clone());
     let baseline = Baseline { number, at: at_run, facts, checks, band, idle_runs, ..of };
     let learning = watch.candidate.take().filter(|_| moved);
@@ -130,12 +139,14 @@ pub(super) fn adopt(watch: &mut Watch, at: Timestamp) -> Result<Baseline, Refuse
     }
     let candidate = watch.candidate.as_ref().filter(|candidate| !candidate.is_empty());
     let Some(candidate) = candidate else {
-        return Err(Refused::Nothing(
+        return Err(Refused::Nothing(if watch.alarms.is_empty() {
             "nothing moved since the baseline, so there is nothing to accept; `opsagent baseline capture` makes a new one"
-                .into(),
-        ));
+                .into()
+        } else {
+            "there was no run yet of the canaries that are asked now: accept after the next one".into()
+        }));
     };
-    let baseline = making::make(candidate, &watch.suite, number, true)?;
+    let baseline = making::make(candidate, (&watch.suite, &watch.asked), number, true)?;
     let learning = watch.candidate.take();
     watch.put_in_force(baseline.clone(), learning, at);
     Ok(baseline)

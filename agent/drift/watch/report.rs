@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{SIZES, Watch, alarm, grow, policy, quality, record};
+use super::unwatched::{unwatched, withdrawn};
+use super::{SIZES, Watch, alarm, grow, policy, quality};
 use crate::drift::capabilities::{Reach, capabilities};
-use crate::drift::failures;
 use crate::drift::kld;
 use crate::drift::oncall::{self, Told};
 use crate::drift::picture::Picture;
@@ -14,9 +14,8 @@ use crate::drift::{Capability, Cause, CheckLost, Learning, Report, Severity, Str
 impl Watch {
     /// Checks that the baseline always passed and that fail now.
     pub(super) fn lost(&self) -> Vec<CheckLost> {
-        let baseline = self.baseline.as_ref();
         let lost = self.checks.iter().filter_map(|(canary, recent)| {
-            let record = record(baseline, canary);
+            let record = self.record(canary);
             recent.is_lost(record).then(|| recent.lost(canary, record))
         });
         lost.collect()
@@ -37,7 +36,7 @@ pub(super) fn report(watch: &Watch, _now: Timestamp) -> Report {
     let cause = picture.and_then(|picture| cause::cause(picture, &watch.changes));
     let last = watch.last.as_ref();
     let detectors = watch.detectors.as_ref();
-    let baseline = watch.baseline.as_ref();
+    let baseline = watch.held();
     let kld = last.and_then(|last| kld::interval(last.kld?, last.kld_error?));
     Report {
         verdict: watch.verdict,
@@ -56,14 +55,16 @@ pub(super) fn report(watch: &Watch, _now: Timestamp) -> Report {
         prompt_tokens_moved: last
             .filter(|last| last.counts.2 > 0)
             .map(|last| (last.counts.0 + last.counts.1, last.counts.2)),
-        categories: quality::categories(watch.checks.iter(), |canary| record(baseline, canary).cloned()),
+        categories: quality::categories(watch.checks.iter(), |canary| watch.record(canary).cloned()),
         refused_harmful: quality::refusals(watch.checks.values(), true),
         refused_harmless: quality::refusals(watch.checks.values(), false),
         lost: watch.lost(),
         changes: watch.changes.clone(),
         runs: watch.counted.compared,
         exceeding: watch.counted.exceeding,
-        baseline: baseline.map(|baseline| baseline.info(detectors.map_or(1.0, super::Detectors::bound))),
+        baseline: baseline
+            .as_deref()
+            .map(|baseline| baseline.info(detectors.map_or(1.0, super::Detectors::bound))),
         learning: watch.learning.as_ref().map(|learning| learning_of(watch, learning)),
         capabilities: capable(watch),
         unwatched: unwatched(watch),
@@ -72,7 +73,8 @@ pub(super) fn report(watch: &Watch, _now: Timestamp) -> Report {
 }
 
 fn capable(watch: &Watch) -> Vec<Capability> {
-    let (Some(detectors), Some(baseline)) = (&watch.detectors, &watch.baseline) else {
+    let known = watch.held().filter(|_| !watch.is_blind());
+    let (Some(detectors), Some(baseline)) = (&watch.detectors, known) else {
         let runs = SIZES[0].saturating_sub(watch.learning.as_ref().map_or(0, super::Learning::taken));
         let note = Some(format!(
             "nothing can be compared for {runs} more runs; a person can: opsagent baseline capture"
@@ -80,7 +82,7 @@ fn capable(watch: &Watch) -> Vec<Capability> {
         let nothing = Capability { change: "a change of the answers".into(), runs: None, note };
         return vec![nothing];
     };
-    let checks = baseline.checks.keys().filter_map(|canary| detectors.failures_to_alarm(canary));
+    let checks = watch.checks_known().filter_map(|canary| detectors.failures_to_alarm(canary));
     let reach = Reach {
         full: detectors.runs_to_alarm(1.0),
         partial: detectors.runs_to_alarm(0.2),
@@ -90,25 +92,15 @@ fn capable(watch: &Watch) -> Vec<Capability> {
         check: checks.min(),
         slower: detectors.slower_runs_to_alarm(),
     };
-    let next = watch.learning.as_ref().and_then(|_| super::next_size(baseline));
-    capabilities(baseline, reach, next, watch.plan.every_seconds)
-}
-
-/// What is asked and cannot be watched, a sentence for each reason.
-fn unwatched(watch: &Watch) -> Vec<String> {
-    let of_baseline = watch.baseline.iter().flat_map(|baseline| &baseline.dropped);
-    let known = |name: &str| {
-        let baseline = watch.baseline.as_ref();
-        baseline.is_some_and(|one| one.canaries.contains_key(name) || one.dropped.contains_key(name))
-    };
-    let learned = watch.learning.iter().flat_map(super::Learning::unwatched);
-    let learned = learned.map(|(name, _, why)| (name, why)).filter(|(name, _)| !known(name));
-    let of_baseline = of_baseline.map(|(name, why)| (name.as_str(), why.as_str()));
-    failures::said(of_baseline.chain(learned))
+    // One that is made for other prompts is no larger, and finds nothing sooner.
+    let next = watch.learning.as_ref().and_then(|_| watch.next_size());
+    let next = next.filter(|next| *next > baseline.runs);
+    capabilities(&baseline, reach, next, watch.plan.every_seconds)
 }
 
 fn words(watch: &Watch, picture: Option<&Picture>, cause: Option<Cause>) -> Vec<String> {
     let mut words = of_state(watch, picture, cause);
+    words.extend(withdrawn(watch));
     if watch.alarms.is_empty() {
         words.extend(grow::held_up(watch));
     }
@@ -133,7 +125,7 @@ fn of_state(watch: &Watch, picture: Option<&Picture>, cause: Option<Cause>) -> V
             cause,
             changes: &watch.changes,
             checks: &alarm::checks(watch),
-            baseline: watch.baseline.as_ref(),
+            baseline: watch.held().as_deref(),
             stream: watch.alarms.first().map_or(Stream::FingerprintFast, |alarm| alarm.stream),
             sure: !watch.alarms.is_empty(),
         });
@@ -150,12 +142,10 @@ fn of_state(watch: &Watch, picture: Option<&Picture>, cause: Option<Cause>) -> V
 
 fn learning_of(watch: &Watch, learning: &super::Learning) -> Learning {
     let full = super::SIZES[super::SIZES.len() - 1];
-    match &watch.baseline {
-        None => Learning { runs: learning.taken(), next: super::SIZES[0], full },
-        Some(baseline) => {
-            Learning { runs: learning.settled.runs, next: super::next_size(baseline).unwrap_or(full), full }
-        }
-    }
+    let next = watch.next_size().unwrap_or(full);
+    // Where nothing could be told apart, the last runs count, too.
+    let runs = if watch.is_blind() { learning.taken() } else { learning.settled.runs };
+    Learning { runs, next, full }
 }
 
 /// How bad it is while an alarm holds; and of a change that the server told, before any alarm.

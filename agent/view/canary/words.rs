@@ -111,7 +111,10 @@ impl Report {
     pub fn because(&self) -> Option<String> {
         match self.verdict {
             Verdict::Learning => self.learning.map(|learning| {
-                let what = if self.baseline.is_some() { "a full baseline" } else { "a first baseline" };
+                let what = match self.baseline {
+                    Some(_) => "a baseline of the canaries that are asked now",
+                    None => "a first baseline",
+                };
                 format!("{} of {} runs to {what}", grouped(learning.runs), grouped(learning.next))
             }),
             Verdict::Steady => Some(format!("{} {} compared", grouped(self.runs), runs(self.runs))),

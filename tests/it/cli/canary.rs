@@ -235,6 +235,8 @@ fn a_shell_with_other_canaries_destroys_nothing_that_was_learned() {
     assert!(code == 1 && err.contains("was learned by other canaries"), "{err}");
     let (_, out, _) = shell.run(&["canary", "--url", &url, "--quick"]);
     assert!(out.contains("answers as it did"), "{out}");
+    let (_, out, _) = shell.run(&["canary", "--url", &url, "--quick", "--config", config]);
+    assert!(out.contains("answers as it did"), "what both ask is compared, and nothing kept: {out}");
     let (code, out, err) = capture(&["--config", config, "--anew"]);
     assert!(code == 0 && out.contains("baseline 2 of 20 runs"), "a person may give it up: {out}{err}");
     let (code, _, err) = capture(&[]);

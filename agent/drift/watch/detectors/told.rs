@@ -5,8 +5,13 @@ use crate::drift::evidence::Evidence;
 use crate::drift::slow::Slow;
 use crate::drift::{Stream, StreamState};
 
-/// M that quiet runs leave in a stream: with a bet of 0.03 against a bound of 0.01, about 12.
+/// M that is nothing yet in any stream: about what quiet runs leave in one, by a bet of 0.03 against a bound of 0.01.
+/// Against other bounds they leave more, up to 16.
 const QUIET: f64 = 12.0;
+
+/// What is left of an earlier, wider bound for some hundred runs after it was made anew, as a logarithm. One run that
+/// exceeds adds 0.7 and more.
+const LEFT: f64 = 0.1;
 
 impl Detectors {
     /// How much evidence each stream has.
@@ -47,12 +52,22 @@ impl Detectors {
 
     /// Whether some stream has more evidence than quiet runs leave in it: a new baseline would throw that away.
     pub(in crate::drift::watch) fn has_evidence(&self) -> bool {
-        let most = |stream| match stream {
+        self.states().iter().any(|state| state.evidence > self.quiet(state.stream))
+    }
+
+    /// ln M that quiet runs leave in a stream at most.
+    fn quiet(&self, stream: Stream) -> f64 {
+        let detectors = match stream {
             // Each check that is watched leaves about one.
-            Stream::Quality => (QUIET + self.quality.checks() as f64).ln(),
-            _ => QUIET.ln(),
+            Stream::Quality => return (QUIET + self.quality.checks() as f64).ln(),
+            Stream::FingerprintFast => [Some(&self.short), self.long.as_ref()],
+            Stream::FingerprintSlow => [self.slow.as_ref().and_then(Slow::evidence), None],
+            Stream::Sampling => [self.sampler.as_ref(), None],
+            Stream::Performance => [self.performance.as_ref(), None],
+            Stream::Identity => [None, None],
         };
-        self.states().iter().any(|state| state.evidence > most(state.stream))
+        let each = detectors.into_iter().flatten().map(|evidence| evidence.quiet() + LEFT);
+        each.fold(QUIET.ln(), f64::max)
     }
 
     /// The streams that are more than half way to an alarm.

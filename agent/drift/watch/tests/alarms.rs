@@ -60,19 +60,6 @@ fn other_sampling_defaults_are_a_warning_although_no_canary_shows_them() {
     assert_eq!((made.number, made.runs), (2, 300), "what was known of the answers still holds");
 }
 
-#[test]
-fn an_alarm_that_holds_is_said_to_end_when_other_canaries_are_asked() {
-    let mut model = Model::new();
-    let mut watch = captured(&mut model, 300);
-    model.weights = 0.8;
-    until_alarm(&mut watch, &mut model, 4).unwrap();
-    let run = Run { suite: "suite-2".into(), ..model.beat() };
-    let seen = watch.observe(&run, &suite());
-    let ended = seen.events.iter().find(|event| matches!(event.what, What::Resolved(_))).unwrap();
-    assert!(ended.text.contains("other canaries are asked now"), "{}", ended.text);
-    assert!(watch.report(model.at).alarms.is_empty());
-}
-
 /// Whether an alarm of that stream holds.
 fn holds(watch: &Watch, stream: Stream) -> bool {
     watch.alarms.iter().any(|alarm| alarm.stream == stream)

@@ -5,6 +5,7 @@ use crate::sample::Fact;
 
 mod alarms;
 mod asked;
+mod edits;
 mod finding;
 mod growing;
 mod hard;
@@ -12,6 +13,7 @@ mod kept;
 mod looks;
 mod model;
 mod others;
+mod prompts;
 mod texts;
 
 use asked::suite;

@@ -19,6 +19,8 @@ const TOKENS: usize = 4;
 pub(super) struct Model {
     /// When the next run is.
     pub at: Timestamp,
+    /// From one beat to the next.
+    pub every: SignedDuration,
     /// Numeric states of each prompt.
     pub states: u64,
     /// How far they lie apart, in nats.
@@ -53,6 +55,10 @@ pub(super) struct Model {
     pub failing: Vec<&'static str>,
     /// How often they do, 0..1.
     pub fails: f64,
+    /// Canaries of its owner's, asked at each beat beside the others.
+    pub own: Vec<&'static str>,
+    /// Canaries whose prompt is another one now, of another count of tokens.
+    pub edited: Vec<&'static str>,
     /// Whether the longest prompts never fitted.
     pub tight: bool,
     /// How long a token of a whole answer takes. `None`: the server tells no times.
@@ -82,6 +88,7 @@ impl Model {
         }
         Model {
             at: "2026-11-22T08:00:00Z".parse().unwrap(),
+            every: SignedDuration::from_mins(5),
             states: 1,
             noise: 0.0,
             text_only: false,
@@ -99,6 +106,8 @@ impl Model {
             away: false,
             failing: Vec::new(),
             fails: 1.0,
+            own: Vec::new(),
+            edited: Vec::new(),
             tight: false,
             token: None,
             facts,
@@ -115,7 +124,7 @@ impl Model {
 
     /// The next beat.
     pub(super) fn beat(&mut self) -> Run {
-        self.at += SignedDuration::from_mins(5);
+        self.at += self.every;
         self.run(Purpose::Beat)
     }
 
@@ -141,6 +150,7 @@ impl Model {
         if !only_long {
             names.extend(["p0", "p1"]);
             names.extend(CHAT);
+            names.extend(self.own.clone());
         }
         if long || only_long {
             names.extend(["p2", "p3"]);
@@ -155,6 +165,9 @@ impl Model {
         let graded = [(self.runs * 2) % 8, (self.runs * 2 + 1) % 8];
         for canary in graded.into_iter().filter(|_| !only_long) {
             answers.push(self.answer(CHAT[canary as usize], Part::Graded, hit));
+        }
+        for canary in self.own.clone().into_iter().filter(|_| !only_long) {
+            answers.push(self.answer(canary, Part::Graded, hit));
         }
         Run {
             target: "gpu1".into(),
@@ -187,6 +200,8 @@ impl Model {
             return Err(AskError::BadLogprob { found: "null".into() });
         }
         let raw = name.starts_with('p');
+        let is_edited = self.edited.contains(&name);
+        let prompt = if is_edited { format!("{name}, edited") } else { name.to_owned() };
         let state = self.random.below(100);
         let state =
             if self.states == 1 { 0 } else { [0, 0, 0, 0, 0, 0, 1, 1, 1, 2][state / 10] % self.states };
@@ -196,6 +211,7 @@ impl Model {
         if hit && !raw {
             tokens += self.template_tokens;
         }
+        tokens += u64::from(is_edited) * 7;
         if hit && long {
             tokens -= self.cut.min(tokens);
         }
@@ -209,7 +225,7 @@ impl Model {
             far += if long { self.chunking } else { 0.0 };
         }
         let mut positions: Vec<Position> = (0..count)
-            .map(|at| position(name, at, &[(state, self.noise), (u64::from(far > 0.0) * 1000, far)]))
+            .map(|at| position(&prompt, at, &[(state, self.noise), (u64::from(far > 0.0) * 1000, far)]))
             .collect();
         let otherwise = hit && !raw && (self.penalty || far > 0.5);
         if otherwise {
