@@ -45,3 +45,42 @@ fn a_change_is_confirmed_within_a_minute_where_numbers_are_always_the_same() {
     (0..3).for_each(|_| drop(watch.observe(&model.look_again(20), &suite)));
     assert_eq!(watch.report(model.at).verdict, Verdict::Drifting);
 }
+
+/// Runs from the first that exceeds to the alarm, at beats of two seconds after a baseline of 20 runs and some more, and
+/// those of them that counted; with the looks that are asked for when they are due.
+fn at_two_seconds(clean: usize) -> (u64, u64, u64) {
+    let every = std::time::Duration::from_secs(2);
+    let mut model = Model { every: jiff::SignedDuration::from_secs(2), ..Model::new() };
+    let mut watch = Watch::new(Plan::new("box", "smol", every));
+    (0..clean).for_each(|_| drop(watch.observe(&model.beat(), &suite())));
+    assert_eq!(watch.baseline().map(|baseline| baseline.runs), Some(20));
+    let promised = watch.report(model.at).capabilities[0].runs.unwrap();
+    model.weights = 0.8;
+    let (mut runs, mut counted, mut looks) = (0, 0, Vec::new());
+    while watch.alarms.is_empty() {
+        let due = looks.iter().position(|at| *at <= model.at + model.every);
+        let run = match due.map(|nth| looks.remove(nth)) {
+            Some(_) => model.look_again(0),
+            None => model.beat(),
+        };
+        let sums = watch.detectors.clone();
+        let seen = watch.observe(&run, &suite());
+        assert_eq!(seen.result, Judged::Exceed);
+        (runs, counted) = (runs + 1, counted + u64::from(watch.detectors != sums));
+        if let Wants::Confirm { after } = seen.wants {
+            looks.extend(after.iter().map(|after| run.at + jiff::SignedDuration::try_from(*after).unwrap()));
+        }
+    }
+    (promised, runs, counted)
+}
+
+#[test]
+fn after_a_first_baseline_a_change_of_all_takes_the_runs_that_were_promised_and_each_of_them_counts() {
+    // 20 runs of which none exceeds bound the rate by p̄ = 1 - (0.5 · 0.9 · 0.02 · 6 / π²)^(1/20) = 0.229; a year of such
+    // beats has N = 1.02 · 31,536,000 / 2 steps, so that ln A = ln(N / (0.5 · 0.9 · 0.08)) = 19.92. The bet on 0.9, of weight
+    // 0.4, wins ln(0.9 / p̄) = 1.367 a run. From the M of 0.149 that clean runs leave, run n gives
+    // ln M = 1.367 n + ln(0.149 + 1 / (1 - p̄ / 0.9)) + ln 0.4 = 1.367 n - 0.517: 18.63 for 14 runs, 19.99 for 15.
+    for clean in [21, 25, 30, 40] {
+        assert_eq!(at_two_seconds(clean), (15, 15, 15), "after {clean} runs");
+    }
+}
