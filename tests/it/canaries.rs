@@ -217,16 +217,20 @@ async fn a_reload_changes_the_plan_and_keeps_what_is_known_and_ends_it_when_nobo
         let reply = reqwest::Client::new().post(agent.base.join("/-/reload").unwrap()).send().await.unwrap();
         assert_eq!(reply.status().as_u16(), 200, "{}", reply.text().await.unwrap());
     };
-    agent.until("two runs", |view| runs(view, "ok") >= 2).await;
+    // Of the runs one may be of the long prompts alone, from which no beat is learned.
+    let learned = |view: &View| {
+        canary(view).and_then(|canary| canary.report.learning).map_or(0, |learning| learning.runs)
+    };
+    agent.until("two runs", |view| runs(view, "ok") >= 2 && learned(view) >= 2).await;
 
     std::fs::write(&file, text("[canaries]\nevery = \"2s\"\nmay_load = \"stub\"")).unwrap();
     reload().await;
     let other = |view: &View| canary(view).is_some_and(|canary| (canary.every_seconds - 2.0).abs() < 0.1);
     let view = agent.until("the other beat", other).await;
-    let before = runs(&view, "ok");
-    assert!(before >= 2, "counts stay");
+    let (before, known) = (runs(&view, "ok"), learned(&view));
+    assert!(before >= 2 && known >= 2, "counts and what was learned stay");
     let view = agent.until("a run by it", |view| runs(view, "ok") > before).await;
-    assert!(canary(&view).unwrap().report.learning.unwrap().runs >= 3, "and what was learned");
+    assert!(learned(&view) >= known, "also after it");
 
     std::fs::write(&file, text("")).unwrap();
     reload().await;

@@ -33,8 +33,9 @@ Examples:
   opsagent baseline capture llm-a/qwen3:8b --runs 40    sooner done; a change then takes 8 runs to be found
   opsagent baseline capture --url http://box:8080       of a server that nobody knows yet
 
-It asks some 11,000 tokens of answers for the fingerprint, and six times all whole answers: a small model on one
-processor takes 5 to 15 minutes. Say it while the model is as it should be: what it does now is what it is held
+It asks some 11,000 tokens of answers for the fingerprint, six times all whole answers (some 700 tokens each time),
+and twelve times the long prompts (some 4,000 tokens each time): a small model on one processor takes 5 to 20
+minutes, few runs not much less than many. Say it while the model is as it should be: what it does now is what it is held
 against. Nothing is kept before the end; a model that is replaced, leaves memory or falls silent ends it.";
 
 /// How it is made.

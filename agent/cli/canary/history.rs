@@ -76,8 +76,10 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Outcome {
     }
     let width = Out::screen().width;
     let mut lines = runs_of(&runs, now, width);
-    lines.push(String::new());
-    lines.extend(events_of(&events, now, width));
+    if !events.is_empty() {
+        lines.push(String::new());
+        lines.extend(events_of(&events, now, width));
+    }
     out.text(&(lines.join("\n") + "\n"))?;
     Ok(0)
 }

@@ -145,8 +145,8 @@ async fn ask(args: &Args, out: &mut Out) -> Exit {
     let head = format!("{} / {}", outcome.target, outcome.model);
     let about: Vec<&str> =
         [Some(outcome.kind), outcome.version, Some(&*outcome.url)].into_iter().flatten().collect();
-    let mut lines =
-        vec![text::fit(&text::clean(&format!("{head}  ({})", about.join(", "))), width), String::new()];
+    let mut lines = headline(&text::clean(&head), &text::clean(&format!("({})", about.join(", "))), width);
+    lines.push(String::new());
     if !graded.is_empty() {
         lines.extend(answers::lines(&graded, args.show.is_some(), width));
         lines.push(String::new());
@@ -154,6 +154,15 @@ async fn ask(args: &Args, out: &mut Out) -> Exit {
     lines.extend(summary::lines(&outcome, &graded, now(), width));
     out.text(&(lines.join("\n") + "\n"))?;
     Ok(outcome.code)
+}
+
+/// Who was asked, and what is known of its server beside it, or below where the name alone fills the line.
+fn headline(name: &str, about: &str, width: usize) -> Vec<String> {
+    let both = format!("{name}  {about}");
+    if text::width(&both) <= width {
+        return vec![both];
+    }
+    [name, about].map(|line| text::fit(line, width)).into()
 }
 
 /// What of the suite is asked.
@@ -166,4 +175,21 @@ fn part(args: &Args, whole: &Suite) -> Result<Suite, Failure> {
     }
     let names: Vec<&str> = args.only.iter().map(String::as_str).collect();
     whole.only(&names).map_err(|why| Failure::say(UNKNOWN, format!("cannot ask: {}", text::clean(&why))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_with_a_long_name_leaves_its_server_a_line() {
+        let about = "(llama_cpp, http://localhost:8080)";
+        assert_eq!(
+            headline("box / qwen3:8b", about, 80),
+            ["box / qwen3:8b  (llama_cpp, http://localhost:8080)"]
+        );
+        let path = format!("box / /srv/{}", "models/".repeat(8));
+        assert_eq!(headline(&path, about, 80), [path.as_str(), about]);
+        assert!(headline(&path, about, 20).iter().all(|line| text::width(line) <= 20));
+    }
 }
