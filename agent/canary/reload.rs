@@ -112,7 +112,8 @@ fn judge(seen: Seen<'_>) -> Load {
     let options = seen.before.loaded_with.as_ref().zip(after.loaded_with.as_ref());
     let as_before = options.is_some_and(|(was, is)| was == is);
     // Where no process is seen, as of a server on another machine, our own wait for a load is all there is.
-    if seen.others || as_before { Load::Doubtful } else { Load::Ours }
+    let unsure = options.is_none() && seen.waits.short && !after.mark.gone;
+    if seen.others || as_before || unsure { Load::Doubtful } else { Load::Ours }
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ use crate::canary::reload::loads_by_itself;
 use crate::http::HttpError;
 use crate::sample::{AskError, Question, Reply};
 
+/// A wait for a load that took no longer may have been none: 135 million parameters on an idle processor take 0.8 s.
+const SURE: Duration = Duration::from_secs(1);
+
 /// What the answers since the last look tell of loads. All questions of a run send the same options.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Waits {
@@ -18,6 +21,9 @@ pub struct Waits {
     pub warm: bool,
     /// A question waited for one before any answer had come without.
     pub first: bool,
+    /// The first such wait was so short that it may have been none: on a machine that is busy even the way to a model
+    /// in memory takes some tenths of a second.
+    pub short: bool,
     /// A question waited for one after that: the model had gone meanwhile, and not by our options.
     pub later: bool,
     /// A question had no answer.
@@ -28,7 +34,11 @@ impl Waits {
     /// What came of a question. `warm`: an answer had come without a load when it was asked.
     pub(super) fn take(&mut self, warm: bool, result: &Result<Reply, AskError>) {
         match result {
-            Ok(reply) if reply.waited_for_a_load() => self.waited(warm),
+            Ok(reply) if reply.waited_for_a_load() => {
+                let short = reply.generation.told.load.is_some_and(|load| load < SURE);
+                self.short = short && (!self.first || self.short);
+                self.waited(warm);
+            }
             Ok(_) => self.warm = true,
             Err(AskError::Unreachable { .. } | AskError::Malformed { .. }) => self.failed = true,
             Err(AskError::Status { status, .. }) => self.failed |= *status >= 500,

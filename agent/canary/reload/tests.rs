@@ -110,3 +110,11 @@ fn a_load_that_never_ended_is_ours_and_a_process_that_ended_is_at_the_second_tim
         assert_eq!(judged(waits, &before, &before), Load::NotOurs, "a server that is slow");
     }
 }
+
+#[test]
+fn a_short_wait_at_a_server_whose_processes_are_not_seen_is_ours_at_the_second_time() {
+    let short = Waits { short: true, ..first() };
+    assert_eq!(judged(short, &elsewhere(), &elsewhere()), Load::Doubtful);
+    assert_eq!(judged(first(), &elsewhere(), &elsewhere()), Load::Ours);
+    assert_eq!(judged(short, &loaded("7:1", "a", 1), &loaded("8:2", "a", 2)), Load::Ours, "a process tells");
+}
