@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::cli::running::eventually;
 use crate::support::agent::target;
 use crate::support::asked::{chat, error, reply};
 use crate::support::one_place::{Did, OnePlace};
@@ -127,19 +128,14 @@ async fn a_user_who_waits_for_the_place_of_the_model_gets_it_at_the_end_of_one_q
     for at_once in [1, 4] {
         let server = OnePlace::start(&["mine", "theirs"], QUICK, Duration::from_millis(100));
         let asker = looked_at(&server, limits()).await;
-        let user = {
-            let server = server.clone();
-            std::thread::spawn(move || {
-                std::thread::sleep(Duration::from_millis(50));
-                server.user("theirs");
-            })
-        };
-        let asked = ask_all(&asker, &vec![short(); 16], at_once, |_, _| {}).await;
-        user.join().unwrap();
-        assert!(matches!(asked.broken, Some(Broken::Gone | Broken::Held)), "{asked:?}");
+        server.visit_during_next_answer("theirs");
+        let question = Question { timeout: LOAD * 10, ..short() };
+        let asked = ask_all(&asker, &vec![question; 16], at_once, |_, _| {}).await;
+        eventually(Duration::from_secs(20), || server.is_loaded("theirs"));
+        assert!(matches!(asked.broken, Some(Broken::Gone | Broken::Held)), "{:?}", asked.broken);
         let did = server.take();
         assert_eq!(answered(&did, "mine"), usize::from(at_once), "{did:?}");
-        assert_eq!(overtaken(&did), 0, "no second one came before theirs: {did:?}");
+        assert!(overtaken(&did) < usize::from(at_once), "none came later before theirs: {did:?}");
         assert!(server.is_loaded("theirs"), "{did:?}");
     }
 }

@@ -50,6 +50,8 @@ struct State {
     waiting: usize,
     load_takes: Duration,
     answer_takes: Duration,
+    /// Who comes while the next answer is on its way.
+    visitor: Option<&'static str>,
     did: Vec<Did>,
 }
 
@@ -71,6 +73,7 @@ impl OnePlace {
             waiting: 0,
             load_takes,
             answer_takes,
+            visitor: None,
             did: Vec::new(),
         };
         let server = OnePlace { address, state: Arc::new((Mutex::new(state), Condvar::new())) };
@@ -107,6 +110,12 @@ impl OnePlace {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    /// While the next answer is on its way, a user asks that model: however slow the machine, they wait for the place
+    /// before the answer ends.
+    pub fn visit_during_next_answer(&self, model: &'static str) {
+        self.lock().visitor = Some(model);
     }
 
     /// Whether that model has the place.
@@ -183,6 +192,11 @@ impl OnePlace {
         let takes = {
             let mut state = self.lock();
             state.did.push(Did::Answer(model));
+            if let Some(visitor) = state.visitor.take() {
+                let server = self.clone();
+                std::thread::spawn(move || server.user(visitor));
+                state = self.state.1.wait_while(state, |state| state.waiting == 0).unwrap();
+            }
             state.answer_takes
         };
         std::thread::sleep(takes);
@@ -205,6 +219,7 @@ impl OnePlace {
             state.did.push(Did::Wait(model.to_owned()));
         }
         state.waiting += 1;
+        self.state.1.notify_all();
         let mut state = self.state.1.wait_while(state, |state| state.at_work > 0).unwrap();
         state.waiting -= 1;
         if has(&state) {
