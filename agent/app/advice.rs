@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::Config;
 use crate::canary::asker::MOST_ABLE;
-use crate::canary::{Asking, LeftOut, left_out};
+use crate::canary::{Asking, LeftOut, Plan, left_out};
+use crate::config::{Config, duration};
+use crate::sample::is_called;
 use crate::suite::Suite;
 
 /// Files that the agent has open for all else: its page, polls, drivers, logs.
@@ -57,7 +58,35 @@ pub fn advice(config: &Config, most_files: Option<u64>) -> Vec<String> {
         let left = left_out(&suite, &asking, &config.canaries.budget);
         told.extend(LeftOut::words(&left).into_iter().map(|words| format!("canaries: {words}")));
     }
+    told.extend(of_canaries(config));
     told
+}
+
+fn of_canaries(config: &Config) -> Vec<String> {
+    let mut told = Vec::new();
+    let (plan, runs) = (&config.canaries, config.store.retention.runs);
+    if let Some(answers) = plan.store_answers.filter(|answers| *answers > runs) {
+        let [answers, runs] = [answers, runs].map(duration::write);
+        told.push(format!(
+            "store_answers is {answers} and keep_runs {runs}: the text of an answer goes with its run, so it is kept for \
+             {runs}; raise keep_runs under [store]"
+        ));
+    }
+    for own in &config.own_canaries {
+        let is_never = !own.models.is_empty() && !own.models.iter().any(|model| is_asked(plan, model));
+        if plan.enabled && is_never {
+            told.push(format!(
+                "canary {}: it is never asked, since none of its models is among those of [canaries]",
+                own.canary.id
+            ));
+        }
+    }
+    told
+}
+
+/// Whether [canaries] may mean that model, with or without a tag.
+fn is_asked(plan: &Plan, model: &str) -> bool {
+    plan.wants_model(model) || plan.models.iter().chain(&plan.may_load).any(|wanted| is_called(wanted, model))
 }
 
 #[cfg(test)]
@@ -103,6 +132,25 @@ mod tests {
         let said = "canaries: Whole answers never asked for: dg1, dg2, dg3, since a run has 80 tokens of answers, 45 \
                     of them beside what is compared; max_completion_tokens_per_run = 99 would do";
         assert_eq!(told, [said]);
+    }
+
+    #[test]
+    fn canaries_that_nobody_asks_and_answers_that_go_too_soon_are_told() {
+        let own = "[[canary]]\nname = \"mine\"\nprompt = \"hi\"\nchecks = [\"not_refusal\"]\nmodels = [\"llama3\"]\n";
+        assert_eq!(told(own, None), [""; 0], "a person may ask it by hand");
+        for (models, said) in [
+            ("", 0),
+            ("models = [\"llama3\"]", 0),
+            ("models = [\"llama3:latest\"]", 0),
+            ("models = [\"phi4\"]\nmay_load = [\"llama3:latest\"]", 0),
+            ("models = [\"llama3:8b\"]", 1),
+        ] {
+            let told = told(&format!("{own}[canaries]\n{models}\n"), None);
+            assert_eq!(told.len(), said, "{models}: {told:?}");
+        }
+        let kept = |answers: &str| told(&format!("[canaries]\nstore_answers = \"{answers}\"\n"), None);
+        assert!(kept("30d").is_empty());
+        assert!(kept("90d")[0].starts_with("store_answers is 90d and keep_runs 30d: "), "{:?}", kept("90d"));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::time::Duration;
 use jiff::civil::Time;
 use serde_json::{Map, Value};
 
+use crate::sample::is_called;
+
 /// Tokens that a beat takes of answers, with room: where the server tells log probabilities, 35 of the fingerprint and
 /// some 42 of two graded canaries, the longest of which takes 64; where texts are compared, 158 instead of those 35.
 const COMPLETION_PER_BEAT: u64 = 240;
@@ -97,12 +99,6 @@ impl Plan {
 
 fn named(names: &[String], name: &str) -> bool {
     names.is_empty() || names.iter().any(|one| is_called(name, one))
-}
-
-/// Whether a model that its server lists by that name is the one that was written: Ollama's `llama3` is
-/// `llama3:latest`.
-pub(super) fn is_called(listed: &str, written: &str) -> bool {
-    listed == written || listed.strip_suffix(":latest") == Some(written)
 }
 
 impl Budget {

@@ -9,11 +9,12 @@ mod canary;
 mod generation;
 mod gpu;
 mod host;
+mod named;
 mod tap;
 
 pub use canary::{
-    ABSENT, Answer, AskError, Fact, Facts, Logprobs, Message, Part, Position, Prompt, Purpose, Question,
-    Reply, Role, Run, Sampling, TOP, Token,
+    ABSENT, Answer, AskError, Fact, Facts, Logprobs, Message, Part, Position, Prompt, Purpose,
+    Question, Reply, Role, Run, Sampling, TOP, Token,
 };
 pub use generation::{
     Dialect, End, Failure, Finish, GAP_BOUNDS, Gaps, Generation, Phase, ServerTimes, Source, Tokens,
@@ -28,6 +29,7 @@ pub use host::{
     CgroupSample, CpuSeconds, Disk, EnergySample, FolderSample, HostMemory, HostSample, PressureSample,
     Resource,
 };
+pub use named::is_called;
 pub use tap::{MeterFault, Refusal};
 
 /// What a server is doing, beyond up and down. One holds at a time.

@@ -1,6 +1,7 @@
 //! Canaries of the config's own.
 
 use super::{Canary, Suite};
+use crate::sample::is_called;
 
 /// Where nobody says which canaries are compared at each beat, so many short ones are: the built-in suite has eight.
 const FINGERPRINT: usize = 8;
@@ -14,15 +15,15 @@ pub struct Own {
     pub decided: bool,
     /// Names of targets; of all where there are none.
     pub targets: Vec<String>,
-    /// Models, as the target's inventory spells them; all where there are none.
+    /// Models, as the target's inventory spells them, without a tag those of the latest; all where there are none.
     pub models: Vec<String>,
 }
 
 impl Own {
     /// Whether it is asked of this model of this target.
     pub fn applies(&self, target: &str, model: &str) -> bool {
-        let named = |names: &[String], name: &str| names.is_empty() || names.iter().any(|one| one == name);
-        named(&self.targets, target) && named(&self.models, model)
+        let here = self.targets.is_empty() || self.targets.iter().any(|one| one == target);
+        here && (self.models.is_empty() || self.models.iter().any(|one| is_called(model, one)))
     }
 }
 
@@ -79,6 +80,8 @@ mod tests {
         assert_eq!(ids("box", "m"), ["a", "b", "c"]);
         assert_eq!(ids("box", "n"), ["a", "b"]);
         assert_eq!(ids("laptop", "m"), ["a"]);
+        assert_eq!(ids("box", "m:latest"), ["a", "b", "c"], "as in [canaries]");
+        assert_eq!(ids("box", "m:8b"), ["a", "b"]);
         let both = Suite::of(&all, true, "laptop", "m");
         assert_eq!((both.canaries.len(), both.probes.len()), (31, 4));
         assert_eq!(both.fingerprint().count(), 8, "own ones only where they are named");

@@ -28,11 +28,10 @@ pub use still::Broken;
 
 use still::Anchor;
 
-use crate::canary::plan::is_called;
 use crate::canary::{Plan, Spent};
 use crate::http::{Clients, HttpError};
 use crate::procs::Machine;
-use crate::sample::{AskError, ModelSample};
+use crate::sample::{AskError, ModelSample, is_called};
 use crate::servers::{Endpoint, Kind, Server, Target, ps_is_safe};
 use crate::wire::asking::Extras;
 
