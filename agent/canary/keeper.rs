@@ -10,6 +10,9 @@ use super::{Done, records};
 use crate::drift::{self, Baseline, Report, Seen, Watch};
 use crate::store::{Batch, Key, Reason, Store, StoreError, Tag, WatchRecord};
 use crate::suite::Suite;
+use handed::Handed;
+
+mod handed;
 
 /// How long a disk may take: then the run goes on in memory. A store that is well answers in milliseconds, and a
 /// command at a shell holds it for a second or two.
@@ -32,8 +35,8 @@ pub(super) struct Keeper {
     handed: Option<Tag>,
     /// The least number that the next baseline may have, as far as is known, with those that wait to be written.
     next: u32,
-    /// What was last known or written of asking it.
-    beat: Option<String>,
+    /// What is known of asking it: ours, or somebody else's.
+    beat: Handed,
     /// Baselines and events of runs that no store heard of.
     unstored: Vec<(Timestamp, Seen)>,
     /// What is stored is another opsagent's, or damaged: it is left as it is.
@@ -52,7 +55,7 @@ impl Keeper {
             stored: None,
             handed: None,
             next: 1,
-            beat: None,
+            beat: Handed::default(),
             unstored: Vec::new(),
             foreign: false,
             keeps_answers,
@@ -110,24 +113,21 @@ impl Keeper {
         }
     }
 
-    /// What somebody else, such as a command at a shell, wrote last of asking the model. `None`: nobody did.
+    /// What somebody else, such as a command at a shell, wrote last of asking the model. `None`: nobody did. What this
+    /// agent itself wrote is not told, nor what was there before it while a disk that is full keeps it waiting: it knows
+    /// better.
     pub(super) async fn recall(&mut self) -> Option<Remembered> {
         let key = self.key.clone();
         let record = self.ask(move |db| db.beat(&key)).await??;
-        if self.beat.as_ref() == Some(&record.json) {
-            return None;
-        }
-        let known = Remembered::of_json(&record.json);
-        self.beat = Some(record.json);
-        known
+        if self.beat.is_theirs(Tag::of(&record.json)) { Remembered::of_json(&record.json) } else { None }
     }
 
     /// Keeps what is known of asking the model. It is on its way to the disk when this ends, and nobody waits for it.
     pub(super) fn remember(&mut self, known: &Remembered) {
+        let Some(store) = &self.store else { return };
         let json = known.to_json();
-        if let Some(store) = self.store.as_ref().filter(|_| self.beat.as_ref() != Some(&json)) {
-            drop(store.write(Batch::new().beat(&self.key, json.clone(), Timestamp::now())));
-            self.beat = Some(json);
+        if self.beat.hand(Tag::of(&json)) {
+            drop(store.write(Batch::new().beat(&self.key, json, Timestamp::now())));
         }
     }
 

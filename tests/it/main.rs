@@ -9,6 +9,7 @@ mod bench;
 mod browser;
 mod canaries;
 mod canary_loads;
+mod canary_stops;
 mod catalogue;
 mod chaos;
 mod cli;

@@ -112,3 +112,28 @@ async fn a_baseline_that_was_lost_on_its_way_to_the_disk_is_stored_with_the_next
     assert_eq!(drift::Baseline::of_json(&stored.json).unwrap(), made);
     assert_eq!(db.runs(&Wanted::of(&key())).unwrap().len(), 2, "it is stored once, and no run is refused");
 }
+
+#[tokio::test]
+async fn what_waits_for_a_store_that_takes_nothing_is_not_forgotten_for_what_stands_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, away) = (folder.path().join("o.db"), folder.path().join("away"));
+    let store = Store::open(&path, Retention::default()).unwrap();
+    let mut keeper = keeper(Some(&store)).await;
+    let known = |runs| Remembered { runs, ..Remembered::default() };
+    keeper.remember(&known(1));
+    store.write(Batch::new()).await.unwrap();
+    assert_eq!(keeper.recall().await, None, "it is ours");
+    std::fs::rename(&path, &away).unwrap();
+    for runs in [2, 3] {
+        keeper.remember(&known(runs));
+        store.write(Batch::new()).await.unwrap_err();
+        assert_eq!(keeper.recall().await, None, "what waits is newer than what is stored");
+    }
+    std::fs::rename(&away, &path).unwrap();
+    store.write(Batch::new()).await.unwrap();
+    assert_eq!(keeper.recall().await, None, "what waited is ours");
+    assert_eq!(Db::open(&path).unwrap().beat(&key()).unwrap().unwrap().json, known(3).to_json());
+    Db::open(&path).unwrap().apply(&Batch::new().beat(&key(), known(9).to_json(), Timestamp::now())).unwrap();
+    assert_eq!(keeper.recall().await, Some(known(9)), "a shell wrote");
+    assert_eq!(keeper.recall().await, None, "and was heard");
+}
