@@ -19,6 +19,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Tries before it is given up.
 const TRIES: u32 = 100;
 
+/// Names that are tried for a copy that is under way: each that is taken is somebody's.
+const NAMES: u32 = 100;
+
 impl Db {
     /// Copies the store to a file, as it is at one instant; says how many bytes that are. The copy is looked through
     /// and lies on the disk before it gets its name, so a copy of this name is always whole. `force`: replaces a file
@@ -28,7 +31,7 @@ impl Db {
     /// There is a file of that name, it is the store itself, or it cannot be written.
     pub fn backup(&self, to: &Path, force: bool) -> Result<u64, StoreError> {
         self.may_be_written(to, force)?;
-        let new = place::beside(to, ".new");
+        let new = begun(to)?;
         let copied = self.copy(&new).and_then(|()| {
             // What came of that name meanwhile is not replaced either.
             self.may_be_written(to, force)?;
@@ -57,8 +60,6 @@ impl Db {
     }
 
     fn copy(&self, new: &Path) -> Result<(), StoreError> {
-        let made = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(new);
-        made.map_err(|error| StoreError::of_io(new, "make it", &error))?;
         let told = |error: &rusqlite::Error| StoreError::of_sqlite(new, error);
         let mut copy = Connection::open(new).map_err(|error| told(&error))?;
         let done = (|| {
@@ -82,6 +83,20 @@ impl Db {
         match faults.pop() {
             Some(fault) => Err(StoreError::new(Reason::Damaged, &self.path, fault)),
             None => copy.close().map_err(|(_, error)| told(&error)),
+        }
+    }
+}
+
+/// Makes the file of a copy that is under way, beside the one that it will be: under a name that nobody has.
+fn begun(to: &Path) -> Result<PathBuf, StoreError> {
+    let of = |nth| place::beside(to, &format!(".{}-{nth}.new", std::process::id()));
+    let mut nth = 0;
+    loop {
+        let new = of(nth);
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new) {
+            Ok(_) => return Ok(new),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && nth < NAMES => nth += 1,
+            Err(error) => return Err(StoreError::of_io(&new, "make it", &error)),
         }
     }
 }

@@ -46,7 +46,7 @@ impl Store {
     /// # Errors
     /// No store can be there, or what is there is none that can be used.
     pub fn open(path: &Path, retention: Retention) -> Result<Store, StoreError> {
-        Store::start(Db::open_whole(path)?, retention)
+        Store::start(Db::open(path)?, retention)
     }
 
     fn start(db: Db, retention: Retention) -> Result<Store, StoreError> {

@@ -18,6 +18,7 @@ mod place;
 mod read;
 mod records;
 mod retention;
+mod save;
 mod schema;
 mod writer;
 

@@ -47,6 +47,12 @@ pub struct Cut {
 }
 
 impl Retention {
+    /// Where no file says how long: longer than most would say, so that a shell deletes nothing of what an agent with
+    /// another config keeps, and all the same not for ever.
+    pub fn unsaid() -> Retention {
+        Retention { runs: 730 * DAY, answers: 730 * DAY, hourly: 730 * DAY, ..Retention::default() }
+    }
+
     /// What goes at this time.
     pub fn cut(&self, now: Timestamp) -> Cut {
         // A span that reaches before all time cuts nothing.

@@ -11,6 +11,7 @@ mod canaries;
 mod canary;
 mod fake;
 mod gpus;
+mod kept;
 pub mod running;
 mod shared;
 mod table;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::now;
 use crate::cli::baseline::which::{self, Stored};
@@ -15,11 +15,14 @@ use crate::store::{StoredEvent, StoredRun, Wanted};
 use crate::view::canary_words::nats;
 use crate::view::traffic_words::number;
 
+mod said;
+
 const AFTER: &str = "\
 Examples:
   opsagent canary history                      the last runs and events of all models
   opsagent canary history llm-a/qwen3:8b       of one model
   opsagent canary history --since 2d --json    for programs
+  opsagent canary history --answers --limit 5  what models said, where store_answers keeps it
 
 Exit codes:
   0   told, also where nothing was found
@@ -39,6 +42,9 @@ pub(super) struct Args {
     /// Not older than this, such as 2h or 7d
     #[arg(long, value_name = "TIME", value_parser = span)]
     since: Option<SignedDuration>,
+    /// The stored answers of these runs in place of the runs, and with --json beside them
+    #[arg(long)]
+    answers: bool,
     /// Prints them as JSON
     #[arg(long)]
     json: bool,
@@ -70,11 +76,20 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Outcome {
     wanted.since = args.since.and_then(|since| now.checked_sub(since).ok());
     let (runs, events) =
         (stored.db.runs(&wanted).map_err(which::failed)?, stored.db.events(&wanted).map_err(which::failed)?);
+    let answers = if args.answers { said::of(&stored.db, &runs)? } else { Vec::new() };
     if args.json {
-        out.json(&json!({ "schema_version": 1, "runs": runs, "events": events }))?;
+        let mut told = json!({ "schema_version": 1, "runs": runs, "events": events });
+        if args.answers {
+            told["answers"] = answers.iter().map(said::json).collect::<Vec<Value>>().into();
+        }
+        out.json(&told)?;
         return Ok(0);
     }
     let width = Out::screen().width;
+    if args.answers {
+        out.text(&(said::lines(&answers, now, width).join("\n") + "\n"))?;
+        return Ok(0);
+    }
     let mut lines = runs_of(&runs, now, width);
     if !events.is_empty() {
         lines.push(String::new());

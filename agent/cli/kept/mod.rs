@@ -18,6 +18,7 @@ use crate::suite::Suite;
 
 mod standing;
 mod turn;
+mod write;
 
 pub(super) use standing::Compared;
 
@@ -197,7 +198,7 @@ impl Kept {
                 batch = records::seen(batch, &self.key, &seen, done.run.at);
             }
             batch = batch.watch(&self.key, self.watch.to_json(), self.tag, now());
-            match self.write(&batch) {
+            match self.write_and_prune(&batch) {
                 Ok(()) => {
                     let place =
                         self.db.as_ref().map(|db| db.path().display().to_string()).unwrap_or_default();
@@ -226,13 +227,6 @@ impl Kept {
         }
         let batch = batch.watch(&self.key, self.watch.to_json(), self.tag, at);
         self.write(&batch)
-    }
-
-    fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        match &mut self.db {
-            Some(db) => db.apply(batch).map(drop),
-            None => Ok(()),
-        }
     }
 
     /// `TARGET/MODEL`.

@@ -13,13 +13,13 @@ use opsagent::cli::text::width;
 use opsagent::store::{BaselineRecord, Batch, Db};
 
 /// A shell with a state folder of its own, where no agent runs.
-struct Shell {
+pub(super) struct Shell {
     state: tempfile::TempDir,
     nobody: String,
 }
 
 impl Shell {
-    fn new() -> Shell {
+    pub(super) fn new() -> Shell {
         Shell { state: tempfile::tempdir().unwrap(), nobody: format!("http://127.0.0.1:{}", free_port()) }
     }
 
@@ -29,17 +29,17 @@ impl Shell {
         command
     }
 
-    fn run(&self, args: &[&str]) -> (i32, String, String) {
+    pub(super) fn run(&self, args: &[&str]) -> (i32, String, String) {
         told(&self.command(args).output().unwrap())
     }
 
-    fn store(&self) -> std::path::PathBuf {
+    pub(super) fn store(&self) -> std::path::PathBuf {
         self.state.path().join("opsagent.db")
     }
 }
 
 /// The name that a server at that address has.
-fn named(oracle: &Oracle) -> String {
+pub(super) fn named(oracle: &Oracle) -> String {
     format!("openai-{}/stub", oracle.address.port())
 }
 

@@ -86,3 +86,19 @@ fn a_damaged_store_has_its_own_exit_code_and_no_copy_of_it_is_made() {
         fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("copy")), "{left:?}");
 }
+
+#[test]
+fn a_copy_destroys_no_file_beside_it_and_leaves_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("opsagent.db");
+    Db::open(&path).unwrap().apply(&Batch::new().run(&key("box"), run(1, 0))).unwrap();
+    let (copy, theirs) = (folder.path().join("copy.db"), folder.path().join("copy.db.new"));
+    fs::write(&theirs, "somebody's").unwrap();
+    let (code, _, err) = opsagent(folder.path(), &["backup", copy.to_str().unwrap()]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(fs::read_to_string(&theirs).unwrap(), "somebody's");
+    let mut left: Vec<_> =
+        fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["copy.db", "copy.db.new", "opsagent.db"]);
+}
