@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::asker::{Asker, Broken};
 use super::{Asked, Spent, ask_all};
 use crate::metrics::decode;
-use crate::sample::{Answer, AskError, Facts, Part, Purpose, Question, Reply, Run};
+use crate::sample::{Answer, AskError, Facts, Part, Prompt, Purpose, Question, Reply, Run};
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -81,9 +81,10 @@ pub async fn run(
     mut told: impl FnMut(&Question, &Answer),
 ) -> Result<Done, Ended> {
     let at = Timestamp::now();
+    let questions = comparable(order.questions, &order.facts);
     let mut spent = Spent::default();
     let mut waited_for_a_load = false;
-    if let Some(first) = order.questions.first().filter(|_| order.warm_up) {
+    if let Some(first) = questions.first().filter(|_| order.warm_up) {
         asker.still().await.map_err(|why| Ended::Broken { why, spent })?;
         let answer = asker.ask(first).await;
         told(first, &answer);
@@ -106,7 +107,7 @@ pub async fn run(
         spent += Spent::of([(question, answer)]);
         told(question, answer);
     };
-    let Asked { answers, broken } = ask_all(asker, &order.questions, order.at_once, counted).await;
+    let Asked { answers, broken } = ask_all(asker, &questions, order.at_once, counted).await;
     if let Some(why) = broken {
         return Err(Ended::Broken { why, spent });
     }
@@ -132,6 +133,19 @@ impl Done {
     pub fn has_failures(&self) -> bool {
         self.run.answers.iter().any(|answer| answer.result.is_err())
     }
+}
+
+/// Without the questions whose answers are only compared, and cannot be: where the template puts today's date into each
+/// prompt, all that go through it. Tokens are worth something.
+fn comparable(mut questions: Vec<Question>, facts: &Facts) -> Vec<Question> {
+    let is = |question: &Question| {
+        question.part == Part::Graded || matches!(question.prompt, Prompt::Raw(_)) || !facts.is_dated()
+    };
+    // Who asks for nothing else wants to see the answers.
+    if questions.iter().any(is) {
+        questions.retain(is);
+    }
+    questions
 }
 
 impl Speed {
@@ -163,7 +177,10 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{Dialect, End, Generation, ServerTimes};
+    use crate::canary::Asking;
+    use crate::canary::asker::Abilities;
+    use crate::sample::{DATED, Dialect, End, Generation, Sampling, ServerTimes};
+    use crate::suite::Suite;
 
     fn graded(first_token_millis: u64, load_millis: u64) -> Answer {
         let mut generation = Generation::new(
@@ -189,5 +206,23 @@ mod tests {
         assert_eq!(speed.time_to_first_token_seconds, Some(0.07));
         assert!((speed.tokens_per_second.unwrap() - 50.0).abs() < 1e-6, "{speed:?}");
         assert_eq!(Speed::of(&answers[4..]), Speed::default(), "one token is no measure of speed");
+    }
+
+    #[test]
+    fn where_the_template_prints_the_date_what_goes_through_it_is_asked_for_its_checks_alone() {
+        let suite = Suite::builtin();
+        let abilities = Abilities { logprobs: true, raw: true, sampler: true };
+        let asking = Asking { abilities, cache: None, timeout: Duration::from_secs(1) };
+        let mut questions = asking.fingerprint(&suite);
+        questions.push(asking.graded(&suite.canaries[0], Sampling::Greedy));
+        let names = |facts: &Facts| -> Vec<String> {
+            comparable(questions.clone(), facts).into_iter().map(|question| question.canary).collect()
+        };
+        assert_eq!(names(&Facts::default()).len(), 12);
+        let mut dated = Facts::default();
+        dated.notes.insert(DATED.into(), "today's".into());
+        assert_eq!(names(&dated), ["p0", "p1", "sampler", &suite.canaries[0].id]);
+        let chat = questions[..2].to_vec();
+        assert_eq!(comparable(chat, &dated).len(), 2, "who asks for nothing else wants to see them");
     }
 }

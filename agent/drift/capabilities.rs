@@ -33,7 +33,12 @@ pub(super) fn capabilities(
 ) -> Vec<Capability> {
     let mut all = Vec::new();
     let until = next.map(|next| format!("until the baseline of {next} runs; then sooner"));
-    let full = if baseline.text_mode && baseline.deterministic {
+    let dated = baseline.facts.is_dated();
+    let full = if dated && baseline.text_mode {
+        "what alters the first word after two prompts without a template"
+    } else if dated && baseline.deterministic {
+        "any other weights, cache type or kernels"
+    } else if baseline.text_mode && baseline.deterministic {
         "what alters a text (weights, cache type, template, penalties)"
     } else if baseline.text_mode {
         "what alters more texts than vary by themselves (Q4, template, penalties)"
@@ -43,6 +48,11 @@ pub(super) fn capabilities(
         "a change well above this server's noise (KLD 0.1 and more)"
     };
     all.push(one(full, reach.full, until.clone()));
+    if dated {
+        let note =
+            "its template prints today's date; what the server itself tells of the template is watched";
+        all.push(one("another template or system prompt", None, Some(note.to_owned())));
+    }
     all.push(one("a fault that hits one answer in five", reach.partial, until.clone()));
     let has = baseline.canaries.contains_key(super::look::SAMPLER);
     let note = (!has).then(|| {

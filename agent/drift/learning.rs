@@ -145,7 +145,7 @@ impl Learning {
         };
         self.waiting.push_back(Pass {
             at: run.at,
-            short: look.of_probe(Probe::Chat).next().is_some(),
+            short: look.is_short(),
             loaded: run.concurrency > 1,
             exceeds: false,
             pace: look.pace,

@@ -35,6 +35,8 @@ pub(super) struct Look<'a> {
     pub pace: Option<Pace>,
     /// Whether first tokens came, and none of them with log probabilities.
     pub text_mode: bool,
+    /// Whether the template puts today's date into each prompt: of what went through it, only checks are looked at.
+    pub dated: bool,
 }
 
 /// The first tokens of a canary or probe.
@@ -97,7 +99,7 @@ pub(super) struct Fault<'a> {
 impl<'a> Look<'a> {
     /// Sorts a run by what its suite says of each canary. Answers to what the suite does not know are left out.
     pub(super) fn of(run: &'a Run, suite: &'a Suite) -> Look<'a> {
-        let mut look = Look::default();
+        let mut look = Look { dated: run.facts.is_dated(), ..Look::default() };
         // Of a part of the questions a refusal of all tells of that part: the others were answered a moment ago.
         let of_all = !matches!(run.purpose, Purpose::Long | Purpose::Confirm);
         let whole = of_all && whole_refusal(&run.answers);
@@ -135,22 +137,38 @@ impl<'a> Look<'a> {
         self.faults.iter().any(|fault| matches!(fault.error, AskError::BadLogprob { .. }))
     }
 
+    /// Whether it has the short prompts of a beat.
+    pub(super) fn is_short(&self) -> bool {
+        let of = |probe| self.of_probe(probe).next().is_some();
+        of(Probe::Chat) || self.dated && (of(Probe::P0) || of(Probe::P1))
+    }
+
     /// The prints of a kind.
     pub(super) fn of_probe(&self, probe: Probe) -> impl Iterator<Item = &Print<'a>> {
         self.prints.iter().filter(move |print| print.probe == probe)
     }
 
     fn take(&mut self, answer: &'a Answer, reply: &'a Reply, suite: &'a Suite) {
-        if let Some(tokens) = reply.generation.tokens.input {
+        let known = probe(&answer.canary, suite);
+        let raw = if answer.part == Part::Sampler {
+            !reply.sampler.is_empty()
+        } else {
+            known.is_some_and(|(_, raw)| raw)
+        };
+        let is_compared = raw || !self.dated;
+        if !is_compared && answer.part != Part::Graded {
+            return;
+        }
+        if let Some(tokens) = reply.generation.tokens.input.filter(|_| is_compared) {
             self.prompt_tokens.insert(&answer.canary, tokens);
-            if probe(&answer.canary, suite).is_some_and(|(probe, _)| probe == Probe::Long) {
+            if known.is_some_and(|(probe, _)| probe == Probe::Long) {
                 self.long.push(&answer.canary);
             }
         }
         match answer.part {
             Part::Sampler => self.sampler = Some(drawn(reply)),
             Part::Fingerprint => {
-                let Some((probe, raw)) = probe(&answer.canary, suite) else { return };
+                let Some((probe, raw)) = known else { return };
                 let (positions, text) = (reply.positions.as_slice(), reply.text.as_str());
                 let tokens = reply.generation.tokens.output;
                 self.prints.push(Print { canary: &answer.canary, probe, raw, positions, text, tokens });

@@ -119,7 +119,15 @@ fn chat(learning: &Learning) -> impl Iterator<Item = (&String, &Dictionary)> {
 
 /// Whether each short canary has few states, none of them new in the last half.
 fn is_deterministic(learning: &Learning, last: u64) -> bool {
-    chat(learning).all(|(_, dictionary)| is_steady(dictionary, last))
+    let has_chat = chat(learning).next().is_some();
+    let is_short = |probe: Probe| match probe {
+        Probe::Chat => has_chat,
+        // Where no chat can be compared, they are all there is.
+        Probe::P0 | Probe::P1 => !has_chat,
+        Probe::Long | Probe::Sampling => false,
+    };
+    let mut short = learning.canaries.values().filter(|dictionary| is_short(dictionary.probe));
+    short.all(|dictionary| is_steady(dictionary, last))
 }
 
 fn is_steady(dictionary: &Dictionary, last: u64) -> bool {
@@ -175,14 +183,15 @@ fn tolerances(baseline: &mut Baseline, learning: &Learning, factor: f64, last: u
 /// not refused for it.
 fn screen(baseline: &mut Baseline, asked: usize) -> Result<(), Refused> {
     let kept = baseline.canaries.values().filter(|known| known.probe == Probe::Chat).count();
-    if kept < LEAST_CANARIES.min(asked) && asked >= LEAST_CANARIES || kept == 0 {
+    let none = kept == 0 && (asked > 0 || baseline.canaries.is_empty());
+    if kept < LEAST_CANARIES.min(asked) && asked >= LEAST_CANARIES || none {
         let why = baseline.dropped.iter().next().map_or_else(
             || "the others were not answered".to_owned(),
             |(name, why)| format!("{name}: {why}"),
         );
         return Err(Refused::TooNoisy { kept, asked, why });
     }
-    if kept < LEAST_CANARIES {
+    if kept < LEAST_CANARIES && asked > 0 {
         baseline.weak.push(format!(
             "{kept} fingerprint {} are few: at {LEAST_CANARIES} or more, what moved is told better",
             if kept == 1 { "canary" } else { "canaries" }

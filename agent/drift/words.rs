@@ -169,6 +169,8 @@ pub struct Report {
     pub learning: Option<Learning>,
     /// What is asked and cannot be watched, since it fails or is too unsteady: a sentence for each reason.
     pub unwatched: Vec<String>,
+    /// The model's chat template prints today's date, so that only prompts without a template are compared.
+    pub dated: bool,
     /// What a change would take to be found, from now; and what would not be found.
     pub capabilities: Vec<Capability>,
     /// What a person reads: what moved, what most likely caused it, what is not the cause, what to do. A line each.

@@ -13,7 +13,7 @@ mod named;
 mod tap;
 
 pub use canary::{
-    ABSENT, Answer, AskError, Fact, Facts, Logprobs, Message, Part, Position, Prompt, Purpose,
+    ABSENT, Answer, AskError, DATED, Fact, Facts, Logprobs, Message, Part, Position, Prompt, Purpose,
     Question, Reply, Role, Run, Sampling, TOP, Token,
 };
 pub use generation::{

@@ -57,7 +57,7 @@ async fn llama_cpps_chat_and_its_samplers_are_read() {
     assert!(!chatted.text.is_empty());
     assert_eq!(
         last(&fake, "/v1/chat/completions")["chat_template_kwargs"],
-        json!({ "enable_thinking": false })
+        json!({ "enable_thinking": false, "date_string": "26 Jul 2024" })
     );
 
     let fake = llama_cpp("/completion", "ask-sampler").await;
@@ -381,4 +381,37 @@ async fn of_a_server_that_hangs_the_last_questions_are_not_asked() {
     );
     assert!(answers.iter().all(|answer| matches!(answer.result, Err(AskError::Unreachable { .. }))));
     assert!(posts(&fake) <= 4, "{}", posts(&fake));
+}
+
+#[tokio::test]
+async fn a_template_that_reads_the_clock_whatever_it_is_told_is_known_and_one_that_takes_a_date_is_not_dated()
+{
+    let template =
+        "{% if not date_string is defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}";
+    let clock = "{{ strftime_now('%d %b %Y') }}";
+    let applied = |prompt: &str| Answer::json(json!({ "prompt": prompt }).to_string());
+    for (template, applied, is_dated) in [
+        (template, Some(applied("Today: 26 Jul 2024")), false),
+        (template, Some(applied("Today: 23 Nov 2026")), true),
+        (template, None, true),
+        (clock, None, true),
+        ("{{ messages[0].content }}", None, false),
+    ] {
+        let mut fake = Fake::llama_cpp().await;
+        let Answer::Whole(props) = Answer::recorded("llama_cpp/b11434/props.http") else { panic!() };
+        let mut props: Value = serde_json::from_slice(&props.body).unwrap();
+        props["chat_template"] = template.into();
+        fake = fake.with("/props", Answer::json(props.to_string()));
+        if let Some(applied) = applied {
+            fake = fake.with("/apply-template", applied);
+        }
+        let listed = "/srv/models/smollm/SmolLM2-135M-Instruct.Q4_1.gguf";
+        let asker = asker("llama_cpp", fake.url().as_str(), listed);
+        for _ in 0..2 {
+            let facts = asker.facts().await.unwrap();
+            assert_eq!(facts.is_dated(), is_dated, "{template}: {:?}", facts.notes);
+        }
+        let looks = fake.asked().iter().filter(|path| path.contains("apply-template")).count();
+        assert_eq!(looks, usize::from(template.contains("date_string")), "once, and only where it matters");
+    }
 }

@@ -33,6 +33,7 @@ mod real_canary_loads;
 mod real_cards;
 mod real_clients;
 mod real_clock;
+mod real_dates;
 mod real_discover;
 mod real_drift;
 mod real_fakes;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{Asker, file_name, unreachable};
 use crate::http::{HttpError, Reply};
 use crate::procs::Process;
-use crate::sample::{AskError, Fact, Facts, ModelSample, ServerSample};
+use crate::sample::{AskError, DATED, Fact, Facts, ModelSample, ServerSample};
 
 mod llama_cpp;
 mod shown;
@@ -86,6 +86,7 @@ impl Asker {
         put(&mut facts.of, Fact::Digest, digest);
         put(&mut facts.of, Fact::Quantization, shown.quantization);
         facts.of.insert(Fact::Template, shown.template);
+        note_clock(facts, shown.clock);
         facts.of.insert(Fact::Sampling, shown.parameters);
         facts.of.insert(Fact::Adapter, listed(&shown.adapters));
         // Each request chooses the context, and the next one another: what it is loaded with is no fact of the model.
@@ -144,6 +145,13 @@ impl Asker {
         if let Some(process) = process.filter(|process| !process.args.is_empty()) {
             facts.notes.insert("arguments".into(), arguments(&process));
         }
+    }
+}
+
+/// That the template puts today's date into each prompt.
+fn note_clock(facts: &mut Facts, clock: Option<&str>) {
+    if let Some(clock) = clock {
+        facts.notes.insert(DATED.into(), format!("today's, by {clock} in the chat template"));
     }
 }
 

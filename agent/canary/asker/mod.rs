@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 mod ask;
+mod dates;
 mod exchange;
 mod facts;
 mod fits;
@@ -100,6 +101,7 @@ struct Known {
     /// The server may be asked what is loaded at any moment.
     is_safe: bool,
     shown: facts::Shown,
+    pinned: Option<dates::Pinned>,
     /// The server's version, as it was told last.
     version: Option<String>,
 }

@@ -77,7 +77,8 @@ pub(in crate::cli) static CAUSES: [Said; 8] = [
         "cause template",
         CAUSE,
         "The chat template or the system prompt: conversations moved, raw prompts did not; or counts of prompt tokens did.",
-        "Compare template and system prompt: ollama show --modelfile MODEL, or --chat-template of llama-server.",
+        "Compare template and system prompt: ollama show --modelfile MODEL, or --chat-template of llama-server. At midnight, \
+         on a server that shows no template: it may print today's date.",
     ),
     said(
         "cause sampling",

@@ -2,11 +2,11 @@
 
 use super::observe::Sight;
 use super::{SIZES, Watch, alarm};
+use crate::drift::Baseline;
 use crate::drift::held::Fit;
 use crate::drift::learning::Learning;
 use crate::drift::making;
 use crate::drift::seen::{Event, Seen, What};
-use crate::drift::{Baseline, Probe};
 use crate::sample::Purpose;
 
 /// A baseline of which more than one run in so many was beyond the one before it is not made: it would take for the
@@ -32,7 +32,7 @@ pub(super) fn learn(watch: &mut Watch, sight: &Sight<'_>, seen: &mut Seen) {
         return;
     }
     if watch.baseline.is_some() && !sight.exceeds {
-        let beat = sight.look.of_probe(Probe::Chat).next().is_some();
+        let beat = sight.look.is_short();
         watch.learn_beside(&sight.look.graded, beat);
     }
     let next = watch.next_size();

@@ -9,7 +9,7 @@ use crate::drift::compare::{Compared, compare};
 use crate::drift::look::{Look, pace};
 use crate::drift::picture::{FaultKind, Picture};
 use crate::drift::seen::{Judged, Seen, Wants};
-use crate::drift::{Stream, Verdict};
+use crate::drift::{Probe, Stream, Verdict};
 use crate::sample::{Purpose, Run};
 use crate::suite::Suite;
 
@@ -112,7 +112,11 @@ fn sight<'a>(watch: &Watch, run: &'a Run, look: Look<'a>) -> Sight<'a> {
     let slower = baseline.band.zip(pace).and_then(|(band, pace)| band.exceeds(&pace));
     let exceeds = compared.exceeds() || !picture.faults.is_empty();
     let faulty = look.faults.iter().filter(|fault| fault.chat && baseline.knows(fault)).count();
-    let whole = (compared.chat().count() + faulty) * 2 >= baseline.chat_canaries();
+    let whole = if look.dated {
+        compared.each.iter().any(|one| matches!(one.probe, Probe::P0 | Probe::P1))
+    } else {
+        (compared.chat().count() + faulty) * 2 >= baseline.chat_canaries()
+    };
     Sight { run, look, compared: Some(compared), picture, exceeds, whole, slower }
 }
 

@@ -68,6 +68,7 @@ pub(super) fn report(watch: &Watch, _now: Timestamp) -> Report {
         learning: watch.learning.as_ref().map(|learning| learning_of(watch, learning)),
         capabilities: capable(watch),
         unwatched: unwatched(watch),
+        dated: watch.facts.is_dated(),
         words: words(watch, picture, cause),
     }
 }

@@ -26,7 +26,26 @@ pub(super) fn unwatched(watch: &Watch) -> Vec<String> {
     let mut said = failures::said(of_baseline.chain(learned));
     said.extend(not_compared_yet(watch));
     said.extend(not_graded_yet(watch));
+    said.extend(dated(watch));
     said
+}
+
+/// What cannot be watched of a model whose template puts today's date into each prompt.
+fn dated(watch: &Watch) -> Option<String> {
+    let baseline = watch.baseline.as_ref().map(|baseline| baseline.text_mode);
+    let text_mode = baseline.or(watch.learning.as_ref().map(|learning| learning.text_mode)) == Some(true);
+    let left = if text_mode {
+        "and as this server tells texts alone, next to nothing is compared: the first word after two prompts without a \
+         template"
+    } else {
+        "so that only the prompts without a template are compared"
+    };
+    watch.facts.is_dated().then(|| {
+        format!(
+            "what goes through the chat template: it prints today's date, which makes another prompt of each tomorrow, \
+             {left}; checks go on"
+        )
+    })
 }
 
 /// First tokens that the baseline in force does not know, since they are asked for otherwise.

@@ -50,6 +50,9 @@ impl Fact {
     }
 }
 
+/// A note: the chat template puts today's date into each prompt, and by what. See [`Facts::is_dated`].
+pub const DATED: &str = "date";
+
 /// The facts that a server told. One it does not tell is absent: that is no change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
@@ -57,4 +60,12 @@ pub struct Facts {
     pub of: BTreeMap<Fact, String>,
     /// What helps to explain and is no part of the identity: GPU, driver.
     pub notes: BTreeMap<String, String>,
+}
+
+impl Facts {
+    /// Whether the model's chat template puts today's date into each prompt: what is asked through it is another prompt
+    /// tomorrow, so that its first tokens and its length say nothing of the model.
+    pub fn is_dated(&self) -> bool {
+        self.notes.contains_key(DATED)
+    }
 }

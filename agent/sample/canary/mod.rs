@@ -10,7 +10,7 @@ use super::Generation;
 mod facts;
 mod token;
 
-pub use facts::{Fact, Facts};
+pub use facts::{DATED, Fact, Facts};
 pub use token::{Position, Token};
 
 /// The most alternatives that are asked for at a position. Servers give 20 at the most.

@@ -117,7 +117,11 @@ impl Report {
                 };
                 format!("{} of {} runs to {what}", grouped(learning.runs), grouped(learning.next))
             }),
-            Verdict::Steady => Some(format!("{} {} compared", grouped(self.runs), runs(self.runs))),
+            Verdict::Steady => {
+                let dated = ", without what its chat template makes, which prints today's date";
+                let dated = if self.dated { dated } else { "" };
+                Some(format!("{} {} compared{dated}", grouped(self.runs), runs(self.runs)))
+            }
             Verdict::Suspect => {
                 let nearest = self.streams.iter().filter(|stream| stream.threshold > 0.0);
                 let nearest = nearest
@@ -240,6 +244,12 @@ mod tests {
         canary.report =
             Report { verdict: Verdict::Steady, since: Some(at(-3 * 86_400)), runs: 864, ..Report::default() };
         assert_eq!(canary.said(at(0)), "steady for 3 d: 864 runs compared; next in 4 min");
+        canary.report.dated = true;
+        assert!(
+            canary
+                .said(at(0))
+                .contains("864 runs compared, without what its chat template makes, which prints")
+        );
         canary.report.verdict = Verdict::Suspect;
         let stream = |stream, evidence| StreamState { stream, evidence, threshold: 15.2 };
         canary.report.streams = vec![stream(Stream::FingerprintFast, 5.125), stream(Stream::Quality, -1.0)];

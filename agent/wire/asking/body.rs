@@ -9,6 +9,11 @@ use crate::sample::{Logprobs, Message, Prompt, Question, Role, Sampling, TOP};
 /// the same does so alike each time.
 pub const SEED: u32 = 20_261_122;
 
+/// The date that a template is told which asks for one in `date_string`, as those of Llama 3 do: else each prompt would
+/// be another one tomorrow. It is what these templates say where they know no date. Another one here makes every
+/// baseline of such a model void.
+pub const DATE: &str = "26 Jul 2024";
+
 /// What a server is, as far as its bodies differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speaks {
@@ -59,6 +64,11 @@ pub struct Manner<'a> {
     pub salt: &'a str,
     /// How much is asked for.
     pub extras: Extras,
+}
+
+/// What chat templates are told: not to let the model think, and the [`DATE`]. One that knows neither passes over them.
+pub fn template_words() -> Value {
+    json!({ "enable_thinking": false, "date_string": DATE })
 }
 
 /// The body with which this question is asked there.
@@ -149,7 +159,7 @@ fn openai(body: &mut Map<String, Value>, api: Api, question: &Question, manner: 
         return;
     }
     if api == Api::OpenaiChat {
-        body.insert("chat_template_kwargs".into(), json!({ "enable_thinking": false }));
+        body.insert("chat_template_kwargs".into(), template_words());
     }
     match manner.speaks {
         Speaks::LlamaCpp => llama_cpp_extensions(body, question),
@@ -279,6 +289,12 @@ mod tests {
             keys(Extras::All),
             "cache_salt chat_template_kwargs logprobs max_tokens messages model return_tokens_as_token_ids seed \
              stream stream_options temperature top_logprobs"
+        );
+        let words = &asked(Speaks::LlamaCpp, Extras::All, &chat)["chat_template_kwargs"];
+        assert_eq!(
+            words,
+            &json!({ "enable_thinking": false, "date_string": "26 Jul 2024" }),
+            "never another date"
         );
         assert_eq!(Extras::All.fewer().and_then(Extras::fewer).and_then(Extras::fewer), None);
     }

@@ -9,7 +9,7 @@ mod entries;
 mod reading;
 mod refusal;
 
-pub use body::{Extras, Manner, SEED, Speaks, body};
+pub use body::{DATE, Extras, Manner, SEED, Speaks, body, template_words};
 pub use reading::{Heard, conclude};
 
 use crate::sample::{AskError, Dialect, Logprobs, Prompt, Question};

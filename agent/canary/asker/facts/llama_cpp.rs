@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{hash, listed, put};
+use super::{hash, listed, note_clock, put};
 use crate::canary::asker::{Asker, Stay, file_name};
 use crate::http::{HttpError, Reply};
 use crate::procs::Process;
@@ -97,6 +97,9 @@ impl Asker {
         let adapters = adapters.map(|reply| reply.and_then(Reply::ok)?.json::<Vec<Adapter>>());
         if let Some(Ok(adapters)) = adapters {
             put(of, Fact::Adapter, Some(listed(&adapters.iter().map(adapter).collect::<Vec<_>>())));
+        }
+        if let Some(template) = &props.chat_template {
+            note_clock(facts, self.clock_of(template).await?);
         }
         if let Some(slots) = props.total_slots {
             facts.notes.insert("slots".into(), slots.to_string());

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{hash, listed};
+use crate::canary::asker::dates::clock_of_ollama;
 use crate::canary::asker::file_name;
 use crate::http::{HttpError, Reply};
 
@@ -19,6 +20,8 @@ pub(in crate::canary::asker) struct Shown {
     /// The file of weights, `sha256-…`.
     blob: Option<String>,
     pub(super) template: String,
+    /// By what it puts today's date into each prompt.
+    pub(super) clock: Option<&'static str>,
     /// Without the context: that is a fact of its own.
     pub(super) parameters: String,
     /// The context that its Modelfile sets.
@@ -65,6 +68,7 @@ impl Shown {
                 .find(|name| name.starts_with("sha256-"))
                 .map(str::to_owned),
             template: hash(&parts.join("\0")),
+            clock: clock_of_ollama(&info.template),
             parameters: parameters(&info.parameters),
             context: info.parameters.lines().find_map(context).map(str::to_owned),
             adapters: lines("ADAPTER ").map(|path| file_name(path.trim()).to_owned()).collect(),

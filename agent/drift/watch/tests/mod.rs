@@ -5,6 +5,7 @@ use crate::sample::Fact;
 
 mod alarms;
 mod asked;
+mod dated;
 mod edits;
 mod finding;
 mod growing;
