@@ -84,7 +84,7 @@ fn of_canaries(config: &Config) -> Vec<String> {
     told
 }
 
-/// Whether [canaries] may mean that model, with or without a tag.
+/// Whether the section `canaries` may mean that model, with or without a tag.
 fn is_asked(plan: &Plan, model: &str) -> bool {
     plan.wants_model(model) || plan.models.iter().chain(&plan.may_load).any(|wanted| is_called(wanted, model))
 }
