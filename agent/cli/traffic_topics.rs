@@ -31,10 +31,14 @@ pub(super) static MATTERS: [Matter; 12] = [
               without their request. llama-server: each task that writes times is a request, without the time that \
               it waited for a slot, and by its path unknown; embeddings are not told. Only a router's lines name the model; else it is \
               the one that was loaded, if one alone was, else other. It begins at the log's end; a restart of the \
-              agent goes on where it was (STATE_DIRECTORY, or ~/.local/state/opsagent).",
+              agent goes on where it was (STATE_DIRECTORY, or ~/.local/state/opsagent). What was written meanwhile is \
+              counted as of when it ended, by the date of its line: it is in no window and no warning of now. \
+              [canaries] stand in the log beside users' requests, and are taken out of it by their path, status, \
+              tokens, time and duration.",
         does: "Read it as a server's own view. No time to first token and no gaps. An access line's status is sent \
                first, so that an answer that breaks later says 200: it is told as failed only where the log says that \
-               its process ended. Below 0.30 there are requests and durations alone. Not in the journal? Add the \
+               its process ended. Below 0.30 there are requests and durations alone, and no series of tokens. What \
+               opsagent canary asks from a shell the agent does not know of: it is counted as users'. Not in the journal? Add the \
                agent's user to the group systemd-journal. At debug level a server writes prompts into its log: the \
                agent keeps and passes on none of it.",
         series: "opsagent_requests_total, opsagent_output_tokens_total, opsagent_decode_seconds_total",

@@ -34,7 +34,7 @@ pub use gpus::{ExpectedGpus, GpuPlan};
 pub use grown::{Counter, Kept};
 pub use label::label;
 use traffic::Gone;
-pub use traffic::{Connected, InFlight, Live, MAX_SLOS, Slo, TrafficPlan};
+pub use traffic::{Asking, Connected, InFlight, Live, MAX_SLOS, Slo, TrafficPlan};
 
 /// A cheap handle on what is known.
 #[derive(Debug, Clone)]

@@ -45,6 +45,15 @@ enum Open {
     Journal(Journal),
 }
 
+/// How a line came to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// When the journal got it. `None`: a file does not tell.
+    pub at: Option<Timestamp>,
+    /// It was just written.
+    pub live: bool,
+}
+
 /// What came of one look.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Look {
@@ -89,9 +98,9 @@ impl Follower {
         &self.position
     }
 
-    /// Reads what has come since the last look, without waiting for more; `hear` is told each line, and whether it
-    /// was just written. May block for as long as a disk does.
-    pub fn look(&mut self, hear: &mut dyn FnMut(&[u8], bool)) -> Look {
+    /// Reads what has come since the last look, without waiting for more; `hear` is told each line, and when it
+    /// was written. May block for as long as a disk does.
+    pub fn look(&mut self, hear: &mut dyn FnMut(&[u8], Written)) -> Look {
         let mut look = Look::default();
         if self.tries.due() {
             let result = self.read(&mut look, hear);
@@ -106,7 +115,7 @@ impl Follower {
         matches!(&self.open, Some(Open::Journal(journal)) if journal.is_pending())
     }
 
-    fn read(&mut self, look: &mut Look, hear: &mut dyn FnMut(&[u8], bool)) -> Result<(), String> {
+    fn read(&mut self, look: &mut Look, hear: &mut dyn FnMut(&[u8], Written)) -> Result<(), String> {
         let mut open = match self.open.take() {
             Some(open) => open,
             None => self.open()?,
@@ -154,7 +163,7 @@ impl Follower {
         &mut self,
         tail: &mut Tail,
         look: &mut Look,
-        hear: &mut dyn FnMut(&[u8], bool),
+        hear: &mut dyn FnMut(&[u8], Written),
     ) -> Result<(), String> {
         let path = match &self.place {
             LogPlace::File(path) => path.clone(),
@@ -169,7 +178,7 @@ impl Follower {
         let live = self.live;
         let is_more = tail.read(MOST_BYTES, &mut |line| {
             look.lines += 1;
-            hear(line, live);
+            hear(line, Written { at: None, live });
             false
         });
         self.live = !is_more.map_err(cannot)?;
@@ -180,7 +189,7 @@ impl Follower {
         &mut self,
         journal: &mut Journal,
         look: &mut Look,
-        hear: &mut dyn FnMut(&[u8], bool),
+        hear: &mut dyn FnMut(&[u8], Written),
     ) -> Result<(), String> {
         let started = self.started;
         let is_new = self.position.cursor.is_none();
@@ -188,7 +197,7 @@ impl Follower {
         let read = journal.read(MOST_BYTES, &mut |entry| {
             for line in entry.text.split('\n').filter(|_| !is_new || entry.at >= started) {
                 look.lines += 1;
-                hear(line.as_bytes(), entry.at >= latest);
+                hear(line.as_bytes(), Written { at: Some(entry.at), live: entry.at >= latest });
             }
             false
         });

@@ -8,7 +8,7 @@ mod position;
 mod tail;
 mod tries;
 
-pub use follow::{Follower, Look};
+pub use follow::{Follower, Look, Written};
 pub use journal::{Entry, Journal, cannot_start};
 pub use place::LogPlace;
 pub use position::{Position, Positions, state_folder};

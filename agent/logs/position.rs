@@ -1,4 +1,5 @@
-//! How far each log was read, kept in small files, so that a restart of the agent goes on where it was.
+//! How far each log was read and what of it waits to be told, kept in small files, so that a restart of the agent goes
+//! on where it was.
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -6,12 +7,14 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::tail::Mark;
 
-/// A position takes some hundred bytes; a cursor of the journal as many.
-const MOST_BYTES: u64 = 16 << 10;
+/// A position takes some hundred bytes, a cursor of the journal as many, and what waits to be told as many again for
+/// each request: it is bounded by who keeps it.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// How far a log was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +37,9 @@ struct Kept {
     place: String,
     #[serde(flatten)]
     position: Position,
+    /// What was read and is not told yet.
+    #[serde(default)]
+    waiting: serde_json::Value,
 }
 
 /// The agent's folder for what outlives it: the one that systemd gives it (`STATE_DIRECTORY`), else `opsagent` in the
@@ -57,25 +63,34 @@ impl Positions {
         Positions { folder: Some(folder.into()) }
     }
 
-    /// How far the log at that place was read for a target. `None`: it never was, or what is kept cannot be read.
-    pub fn load(&self, target: &str, place: &str) -> Option<Position> {
+    /// How far the log at that place was read for a target, and what of it waits to be told: nothing where that cannot
+    /// be read. `None`: it never was, or what is kept cannot be read.
+    pub fn load<W: DeserializeOwned + Default>(&self, target: &str, place: &str) -> Option<(Position, W)> {
         let mut text = String::new();
         File::open(self.file(target)?).ok()?.take(MOST_BYTES).read_to_string(&mut text).ok()?;
         let kept: Kept = serde_json::from_str(&text).ok()?;
-        (kept.target == target && kept.place == place).then_some(kept.position)
+        let waiting = || serde_json::from_value(kept.waiting).unwrap_or_default();
+        (kept.target == target && kept.place == place).then(|| (kept.position, waiting()))
     }
 
-    /// Keeps how far it was read.
+    /// Keeps how far it was read, and what of it waits to be told, both or none.
     ///
     /// # Errors
     /// There is no folder for it, or none that may be written: what would do.
-    pub fn save(&self, target: &str, place: &str, position: &Position) -> Result<(), String> {
+    pub fn save(
+        &self,
+        target: &str,
+        place: &str,
+        position: &Position,
+        waiting: &impl Serialize,
+    ) -> Result<(), String> {
         let Some(file) = self.file(target) else {
             return Err(
                 "there is no folder for it: set STATE_DIRECTORY, or StateDirectory= in the unit".into()
             );
         };
-        let kept = Kept { target: target.into(), place: place.into(), position: position.clone() };
+        let waiting = serde_json::to_value(waiting).map_err(|error| error.to_string())?;
+        let kept = Kept { target: target.into(), place: place.into(), position: position.clone(), waiting };
         write(&file, &kept).map_err(|error| {
             let folder = file.parent().unwrap_or(&file).display();
             format!("{folder}: {error}: set STATE_DIRECTORY, or StateDirectory= in the unit")
@@ -126,15 +141,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let positions = Positions::within(folder.path().join("a/b"));
         let here = Position { cursor: Some("s=1".into()), mark: None };
-        assert_eq!(positions.load("box", "journal of a"), None);
-        positions.save("box", "journal of a", &here).unwrap();
-        positions.save("b/x", "journal of a", &Position::default()).unwrap();
-        positions.save("b.x", "journal of a", &here).unwrap();
-        assert_eq!(positions.load("box", "journal of a"), Some(here.clone()));
-        assert_eq!(positions.load("box", "journal of b"), None, "another log");
-        assert_eq!(positions.load("b/x", "journal of a"), Some(Position::default()));
+        let load = |target, place| positions.load::<Vec<u32>>(target, place);
+        assert_eq!(load("box", "journal of a"), None);
+        positions.save("box", "journal of a", &here, &[1, 2]).unwrap();
+        positions.save("b/x", "journal of a", &Position::default(), &"no numbers").unwrap();
+        positions.save("b.x", "journal of a", &here, &[3]).unwrap();
+        assert_eq!(load("box", "journal of a"), Some((here.clone(), vec![1, 2])));
+        assert_eq!(load("box", "journal of b"), None, "another log");
+        assert_eq!(load("b/x", "journal of a"), Some((Position::default(), Vec::new())));
         std::fs::write(positions.file("box").unwrap(), "{\"cut").unwrap();
-        assert_eq!(positions.load("box", "journal of a"), None);
+        let of_before = r#"{"target":"b/x","place":"p","mark":null,"cursor":"s=1"}"#;
+        std::fs::write(positions.file("b/x").unwrap(), of_before).unwrap();
+        assert_eq!(load("b/x", "p"), Some((here, Vec::new())), "as an older agent kept it");
+        assert_eq!(load("box", "journal of a"), None);
         let mut files: Vec<_> = std::fs::read_dir(folder.path().join("a/b")).unwrap().flatten().collect();
         assert_eq!(files.len(), 3, "nothing is left of writing: {files:?}");
         files.clear();
@@ -145,7 +164,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("file"), "").unwrap();
         for positions in [Positions { folder: None }, Positions::within(folder.path().join("file/x"))] {
-            let said = positions.save("box", "x", &Position::default()).unwrap_err();
+            let said = positions.save("box", "x", &Position::default(), &()).unwrap_err();
             assert!(said.contains("StateDirectory="), "{said}");
         }
     }

@@ -3,20 +3,26 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::fleet::Fleet;
 use crate::jobs::Job;
 use crate::logs::{Follower, LogPlace, Look, Position, Positions};
-use crate::sample::{Generation, Source};
-use crate::wire::server_log::{Loaded, ServerLog, Speaker};
+use crate::sample::Source;
+use crate::wire::server_log::{Ended, Kept, Loaded, Read, ServerLog, Speaker};
 
 /// From one look to the next: how late a request may be seen.
 pub const SERVER_LOG_EVERY: Duration = Duration::from_secs(1);
 
 /// How long one look may take. What is read in one is read in a tenth of a second.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// A date this far ahead is of a clock that was set meanwhile, or of another zone than was thought: when that line
+/// was written is not known.
+const AHEAD: SignedDuration = SignedDuration::from_secs(5);
 
 /// Follows a target's log on its beat.
 #[derive(Debug)]
@@ -41,23 +47,28 @@ struct Reading {
     target: String,
     place: LogPlace,
     positions: Positions,
-    kept: Option<Position>,
+    kept: Option<(Position, Kept)>,
 }
 
 /// What came of one look.
 #[derive(Debug)]
 struct Heard {
     look: Look,
-    ended: Vec<Generation>,
-    /// Why its position cannot be kept.
-    unkept: Option<String>,
+    ended: Vec<Ended>,
 }
 
-/// A look that is under way. A log may lie on a disk that hangs.
+/// A look that is under way, or what came of one being kept. Either may be on a disk that hangs.
 #[derive(Debug)]
 struct UnderWay {
     since: Instant,
-    heard: JoinHandle<(Box<Reading>, Heard)>,
+    done: JoinHandle<(Box<Reading>, Done)>,
+}
+
+#[derive(Debug)]
+enum Done {
+    Heard(Heard),
+    /// How far it was read is kept, or cannot be, and why.
+    Kept(Result<(), String>),
 }
 
 impl FollowLog {
@@ -79,24 +90,33 @@ impl FollowLog {
     }
 
     /// Looks once and records what came. A look that takes too long is told, and waited for on the next beats.
+    ///
+    /// How far the log was read is kept once what it told is recorded, together with what waits to be told: who is
+    /// stopped before that reads it again, who is stopped after it does not.
     pub async fn once(&mut self) {
-        let under_way = self.look.take().or_else(|| self.reading.take().map(|reading| self.start(reading)));
-        let Some(mut look) = under_way else { return };
-        match tokio::time::timeout(self.limit, &mut look.heard).await {
-            Ok(Ok((reading, heard))) => {
-                self.reading = Some(reading);
-                self.record(heard);
-            }
-            Ok(Err(error)) => {
-                tracing::error!(target = self.target, %error, "reading a server's log ended; it is read no more");
-                self.fleet.record_log(&self.target, &self.place, Some(error.to_string()));
-            }
-            Err(_) => {
-                let error =
-                    format!("no answer for {} s: does its disk hang?", look.since.elapsed().as_secs());
-                self.tell(Some("it gives no answer: does its disk hang?"));
-                self.fleet.record_log(&self.target, &self.place, Some(error));
-                self.look = Some(look);
+        let mut next = self.look.take().or_else(|| self.reading.take().map(|reading| self.start(reading)));
+        while let Some(mut look) = next.take() {
+            match tokio::time::timeout(self.limit, &mut look.done).await {
+                Ok(Ok((reading, Done::Heard(heard)))) => {
+                    self.record(heard);
+                    next = Some(keep(reading));
+                }
+                Ok(Ok((reading, Done::Kept(kept)))) => {
+                    self.reading = Some(reading);
+                    self.tell_unkept(kept.err());
+                }
+                Ok(Err(error)) => {
+                    let text = "reading a server's log ended; it is read no more";
+                    tracing::error!(target = self.target, %error, "{text}");
+                    self.fleet.record_log(&self.target, &self.place, Some(error.to_string()));
+                }
+                Err(_) => {
+                    let error =
+                        format!("no answer for {} s: does its disk hang?", look.since.elapsed().as_secs());
+                    self.tell(Some("it gives no answer: does its disk hang?"));
+                    self.fleet.record_log(&self.target, &self.place, Some(error));
+                    self.look = Some(look);
+                }
             }
         }
     }
@@ -111,13 +131,13 @@ impl FollowLog {
         reading.log.knows(speaker, loaded.map(|(at, models)| Loaded { models, at: at.into_std() }));
         let look = move || {
             let heard = reading.hear();
-            (reading, heard)
+            (reading, Done::Heard(heard))
         };
-        UnderWay { since: Instant::now(), heard: tokio::task::spawn_blocking(look) }
+        UnderWay { since: Instant::now(), done: tokio::task::spawn_blocking(look) }
     }
 
     fn record(&mut self, heard: Heard) {
-        let Heard { look, ended, unkept } = heard;
+        let Heard { look, ended } = heard;
         if !look.pending {
             self.tell(look.error.as_deref());
             self.fleet.record_log(&self.target, &self.place, look.error);
@@ -130,15 +150,22 @@ impl FollowLog {
                 "a server's log is too far ahead: a part of it is not read"
             );
         }
-        if let Some(error) = unkept.filter(|_| !self.told_unkept) {
+        // The target may be another one of the same name by now.
+        let Some(live) = self.fleet.live(&self.target, Source::Log) else { return };
+        let (now, at) = (Instant::now(), Timestamp::now());
+        for Ended { generation, at: ended } in ended {
+            match ended.and_then(|ended| age(at.duration_since(ended))).and_then(|age| now.checked_sub(age)) {
+                Some(when) => live.end_at(when, generation),
+                None => live.end_before(generation),
+            }
+        }
+    }
+
+    fn tell_unkept(&mut self, error: Option<String>) {
+        if let Some(error) = error.filter(|_| !self.told_unkept) {
             self.told_unkept = true;
             let text = "how far a server's log was read cannot be kept: after a restart it begins at its end";
             tracing::warn!(target = self.target, %error, "{text}");
-        }
-        // The target may be another one of the same name by now.
-        let Some(live) = self.fleet.live(&self.target, Source::Log) else { return };
-        for generation in ended {
-            live.end(generation);
         }
     }
 
@@ -160,22 +187,45 @@ impl FollowLog {
 impl Reading {
     fn hear(&mut self) -> Heard {
         let Reading { follower, log, target, place, positions, kept } = self;
-        let shown = place.to_string();
         let follower = follower.get_or_insert_with(|| {
-            *kept = positions.load(target, &shown);
-            Follower::new(place.clone(), kept.clone())
+            *kept = positions.load(target, &place.to_string());
+            let (position, waiting) = kept.clone().unzip();
+            log.go_on(waiting.unwrap_or_default());
+            log.zone(TimeZone::system());
+            Follower::new(place.clone(), position)
         });
-        let now = Instant::now().into_std();
-        let look = follower.look(&mut |line, live| log.hear(line, now, live));
-        let ended = log.settle(now);
-        let position = follower.position();
-        let mut unkept = None;
-        if kept.as_ref() != Some(position) {
-            unkept = positions.save(target, &shown, position).err();
-            *kept = Some(position.clone());
-        }
-        Heard { look, ended, unkept }
+        let (now, just) = (Instant::now().into_std(), Timestamp::now());
+        let look = follower.look(&mut |line, written| {
+            let at = written.at.or_else(|| written.live.then_some(just));
+            log.hear(line, Read { now, at, live: written.live });
+        });
+        Heard { look, ended: log.settle(now) }
     }
+
+    /// Keeps how far it was read, if that is new.
+    fn keep(&mut self) -> Result<(), String> {
+        let Some(follower) = &self.follower else { return Ok(()) };
+        let now = (follower.position().clone(), self.log.kept());
+        if self.kept.as_ref() == Some(&now) {
+            return Ok(());
+        }
+        let saved = self.positions.save(&self.target, &self.place.to_string(), &now.0, &now.1);
+        self.kept = Some(now);
+        saved
+    }
+}
+
+fn keep(mut reading: Box<Reading>) -> UnderWay {
+    let keep = move || {
+        let kept = reading.keep();
+        (reading, Done::Kept(kept))
+    };
+    UnderWay { since: Instant::now(), done: tokio::task::spawn_blocking(keep) }
+}
+
+/// How long ago that is. `None`: it is yet to come.
+fn age(ago: SignedDuration) -> Option<Duration> {
+    (ago > -AHEAD).then(|| Duration::try_from(ago).unwrap_or_default())
 }
 
 impl Job for FollowLog {

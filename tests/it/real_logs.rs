@@ -4,6 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use opsagent::wire::exposition::{Sample, parse};
@@ -14,10 +15,15 @@ use crate::support::real::{LlamaServer, Ollama, smollm2};
 
 /// The agent, with that server as its one target.
 fn agent(kind: &str, server: &Process, log: &Path, state: &Path) -> Process {
+    agent_with("", kind, server, log, state)
+}
+
+/// The same with more in its config.
+fn agent_with(more: &str, kind: &str, server: &Process, log: &Path, state: &Path) -> Process {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
     let config = format!(
-        "listen = \"127.0.0.1:{port}\"\n[[target]]\nname = \"box\"\nkind = \"{kind}\"\nurl = \"{}\"\nevery = \"1s\"\nlog = \"{}\"\n",
+        "listen = \"127.0.0.1:{port}\"\n[[target]]\nname = \"box\"\nkind = \"{kind}\"\nurl = \"{}\"\nevery = \"1s\"\nlog = \"{}\"\n{more}",
         server.url(),
         log.display()
     );
@@ -186,4 +192,101 @@ async fn what_a_llama_servers_log_tells_agrees_with_what_its_answers_said() {
     assert!(near(sum(&samples, "opsagent_decode_seconds_total"), total(&answers, "predicted_ms") / 1e3));
     let seconds = (total(&answers, "predicted_ms") + total(&answers, "prompt_ms")) / 1e3;
     assert!(near(sum(&samples, "opsagent_request_duration_seconds_sum"), seconds));
+}
+
+/// Asks again and again until told to stop; how many requests, and the tokens of their answers.
+fn asks_on(ollama: &Ollama, stop: &AtomicBool, turn: u32) -> (u64, u64) {
+    let (mut requests, mut tokens) = (0, 0);
+    while !stop.load(Ordering::Relaxed) {
+        let length = 1 + (turn * 7 + requests as u32 * 5) % 24;
+        tokens += ollama.generate("smol", "Tell a story", length)["eval_count"].as_u64().unwrap();
+        requests += 1;
+    }
+    (requests, tokens)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "real parts: run tests/run"]
+async fn restarts_in_the_midst_of_traffic_lose_no_request_and_tell_none_twice() {
+    let state = tempfile::tempdir().unwrap();
+    let ollama = Ollama::start(&[]);
+    ollama.create("smol", &smollm2(), &["PARAMETER temperature 0"]);
+    ollama.generate("smol", "One", 1);
+    let store = format!("[store]\npath = \"{}\"\n", state.path().join("opsagent.db").display());
+    let mut agent = agent_with(&store, "ollama", &ollama, &ollama.folder().join("log"), state.path());
+    told(&agent, 0).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let stop = AtomicBool::new(false);
+    let sent = std::thread::scope(|scope| {
+        let (ollama, stop) = (&ollama, &stop);
+        let asking = [1, 2, 3].map(|turn| scope.spawn(move || asks_on(ollama, stop, turn)));
+        for away in [0, 2500, 300] {
+            std::thread::sleep(Duration::from_millis(3300));
+            agent.stop();
+            std::thread::sleep(Duration::from_millis(away));
+            agent.start_again();
+        }
+        std::thread::sleep(Duration::from_secs(2));
+        stop.store(true, Ordering::Relaxed);
+        asking
+            .map(|one| one.join().unwrap())
+            .into_iter()
+            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    });
+    let kept = |name: &str| {
+        let view: Value = serde_json::from_str(&agent.get("/api/v1/view")).unwrap();
+        view["targets"][0]["kept"]["sources"]["log"][name].as_f64().unwrap_or(0.0).round() as u64
+    };
+    for _ in 0..300 {
+        if kept("requests") >= sent.0 && kept("output_tokens") >= sent.1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    assert!(sent.0 > 20, "{sent:?}");
+    assert_eq!((kept("requests"), kept("output_tokens")), sent, "{}", agent.log());
+}
+
+#[tokio::test]
+#[ignore = "real parts: run tests/run"]
+async fn what_canaries_ask_is_not_told_as_users_requests_by_the_log() {
+    let state = tempfile::tempdir().unwrap();
+    let ollama = Ollama::start(&[]);
+    ollama.create("smol", &smollm2(), &[]);
+    let stay = json!({ "model": "smol", "prompt": "hi", "keep_alive": -1, "stream": false,
+        "options": { "num_predict": 1 } });
+    ollama.post("/api/generate", &stay);
+    let more = format!(
+        "[canaries]\nevery = \"2s\"\n[store]\npath = \"{}\"\n",
+        state.path().join("opsagent.db").display()
+    );
+    let agent = agent_with(&more, "ollama", &ollama, &ollama.folder().join("log"), state.path());
+    let of = |source: &str, name: &str| {
+        let mut samples = parse(&agent.get("/metrics"));
+        samples.retain(|sample| sample.labels.iter().any(|label| label.0 == "source" && label.1 == source));
+        count(&samples, name)
+    };
+    let (mut users, mut tokens) = (0, 0);
+    for _ in 0..1200 {
+        let asked = of("canary", "opsagent_requests_total");
+        // In the midst of runs and between them.
+        if asked >= 15 * (users + 1) {
+            let mut answer =
+                json!({ "model": "smol", "prompt": "Tell a story", "stream": false, "keep_alive": -1 });
+            answer["options"] = json!({ "num_predict": 5 + users });
+            tokens += ollama.post("/api/generate", &answer)["eval_count"].as_u64().unwrap();
+            users += 1;
+        }
+        if users == 5 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(users, 5, "{}", agent.log());
+    tokio::time::sleep(Duration::from_secs(16)).await;
+    assert_eq!(of("log", "opsagent_requests_total"), users, "{}", agent.get("/metrics"));
+    assert_eq!(of("log", "opsagent_output_tokens_total"), tokens);
+    let view: Value = serde_json::from_str(&agent.get("/api/v1/view")).unwrap();
+    assert_eq!(view["targets"][0]["traffic"]["requests"], users);
 }

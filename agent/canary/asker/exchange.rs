@@ -36,10 +36,13 @@ impl Asker {
             // A router loads what it has not, unless it is told. Other llama-servers pass over the word.
             path.push_str("?autoload=false");
         }
+        let asking = || self.live.as_ref().map(|live| live.ask(api.dialect()));
+        let mut asked = asking();
         let mut opened = self.endpoint.http.open(&path, body.clone()).await;
         if opened.as_ref().is_err_and(|error| *error == HttpError::Reset) {
             // Not a byte of an answer came: the server may have ended the connection just as the question was sent.
             meter = begin();
+            asked = asking();
             opened = self.endpoint.http.open(&path, body.clone()).await;
         }
         let mut opened = opened.map_err(|error| broken(&error, "before a byte of an answer came, twice"))?;
@@ -49,6 +52,9 @@ impl Asker {
             content_type: header(CONTENT_TYPE),
             content_encoding: header(CONTENT_ENCODING),
         };
+        if let Some(asked) = &mut asked {
+            asked.status(opened.status());
+        }
         meter.head(head, now());
         let mut whole = Vec::new();
         while let Some(bytes) = opened.chunk().await.map_err(|error| midway(&error, whole.len()))? {
@@ -61,6 +67,9 @@ impl Asker {
             whole.extend_from_slice(&bytes);
         }
         let generation = meter.finish(Close::Whole, now());
+        if let Some(asked) = &mut asked {
+            asked.whole(&generation);
+        }
         let heard = Heard { status: opened.status(), body: &whole, generation };
         conclude(api, question, heard)
     }

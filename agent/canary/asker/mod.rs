@@ -3,8 +3,8 @@
 //! Nothing here decides when to ask: [`left`](super::left) says whether all would be left as it was found, and whoever
 //! asks looks at that before.
 
-use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -30,6 +30,7 @@ pub use still::Broken;
 use still::Anchor;
 
 use crate::canary::{Plan, Spent};
+use crate::fleet::Live;
 use crate::http::{Clients, HttpError};
 use crate::procs::Machine;
 use crate::sample::{AskError, ModelSample, is_called};
@@ -50,6 +51,8 @@ pub struct Asker {
     /// Makes salts differ.
     asked: AtomicU64,
     began: i64,
+    /// Where its requests are written down, so that they are known in the target's log.
+    live: Option<Arc<Live>>,
 }
 
 /// What the config says of how a model is asked.
@@ -141,6 +144,7 @@ impl Asker {
             known: Mutex::default(),
             asked: AtomicU64::new(0),
             began: jiff::Timestamp::now().as_millisecond(),
+            live: None,
         })
     }
 
@@ -153,6 +157,12 @@ impl Asker {
     /// The name of the server's kind.
     pub fn kind(&self) -> &'static str {
         self.kind.name
+    }
+
+    /// The same, and its requests are written down there.
+    #[must_use]
+    pub fn seen_by(self, live: Option<Arc<Live>>) -> Asker {
+        Asker { live, ..self }
     }
 
     /// The model, as it was given.

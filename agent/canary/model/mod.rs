@@ -146,7 +146,7 @@ impl Model {
             let machine = setup.machine.clone();
             let made = Asker::connect(&setup.target, setup.kind, &self.name, terms, &setup.clients, machine);
             let made = made.map_err(|error| Skipped(Skip::Unreachable, error))?;
-            self.asker = Some(made.within(setup.limits));
+            self.asker = Some(made.within(setup.limits).seen_by(setup.live()));
         }
         self.asker.as_ref().ok_or_else(|| Skipped(Skip::Unreachable, "the server cannot be asked".into()))
     }

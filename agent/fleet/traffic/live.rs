@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::sample::{Generation, Refusal};
+use super::own;
+use crate::sample::{Dialect, Generation, Refusal};
 
 /// Ends that wait to be counted. They are taken at every scrape and every second; a server that is used by
 /// people ends a few requests a second, and the fastest tap some thousands.
 const MAX_WAITING: usize = 65_536;
+
+/// What ended, and when. `None`: some time before it was watched.
+pub(super) type End = (Option<Instant>, Generation);
 
 /// What passes by a target now, written by whoever carries it and read by the view. Writing waits for nothing
 /// but another end of the same target.
@@ -26,11 +31,26 @@ pub struct Live {
     connections: AtomicI64,
     lost: AtomicU64,
     refused: [AtomicU64; Refusal::ALL.len()],
-    ended: Mutex<Vec<(Instant, Generation)>>,
+    ended: Mutex<Vec<End>>,
     /// Why the tap cannot accept clients now, if so.
     deaf: Mutex<Option<String>>,
     /// Clients with a name, which the config bounds, that asked for something else than a generation.
     others: Mutex<BTreeMap<Arc<str>, u64>>,
+    asked: Mutex<Vec<Asked>>,
+}
+
+/// A request for a generation that the agent itself made.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Asked {
+    pub(super) ended: Instant,
+    pub(super) dialect: Dialect,
+    pub(super) duration: Duration,
+    /// `None`: no answer came.
+    pub(super) status: Option<u16>,
+    /// Tokens of the answer, as it told them itself.
+    pub(super) output: Option<u64>,
+    /// It was read to its end.
+    pub(super) whole: bool,
 }
 
 impl Live {
@@ -52,13 +72,40 @@ impl Live {
     }
 
     /// A generation ended then.
-    pub fn end_at(&self, now: Instant, generation: Generation) {
+    pub fn end_at(&self, when: Instant, generation: Generation) {
+        self.push((Some(when), generation));
+    }
+
+    /// A generation ended some time before the target was watched: it is counted, and tells nothing of now.
+    pub fn end_before(&self, generation: Generation) {
+        self.push((None, generation));
+    }
+
+    fn push(&self, end: End) {
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         if ended.len() < MAX_WAITING {
-            ended.push((now, generation));
+            ended.push(end);
         } else {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// The agent itself makes a request, which ends when the handle is dropped. So it is known in a log, whatever became
+    /// of it.
+    pub fn ask(self: &Arc<Live>, dialect: Dialect) -> Asking {
+        Asking {
+            live: Arc::clone(self),
+            began: Instant::now(),
+            dialect,
+            status: None,
+            output: None,
+            whole: false,
+        }
+    }
+
+    /// What the agent itself asked since it was taken last.
+    pub(super) fn take_asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.asked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A request was answered by the tap itself.
@@ -91,12 +138,12 @@ impl Live {
     }
 
     /// What ended since it was taken last, and when.
-    pub(super) fn take(&self) -> Vec<(Instant, Generation)> {
+    pub(super) fn take(&self) -> Vec<End> {
         self.swap(Vec::new())
     }
 
     /// The same; what ends from now on is written into `room`, which is empty.
-    pub(super) fn swap(&self, room: Vec<(Instant, Generation)>) -> Vec<(Instant, Generation)> {
+    pub(super) fn swap(&self, room: Vec<End>) -> Vec<End> {
         std::mem::replace(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner), room)
     }
 
@@ -159,6 +206,42 @@ impl Drop for InFlight {
         self.live.in_flight.fetch_sub(1, Ordering::Relaxed);
         if self.decoding {
             self.live.decoding.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A request of the agent itself, under way.
+#[derive(Debug)]
+pub struct Asking {
+    live: Arc<Live>,
+    began: Instant,
+    dialect: Dialect,
+    status: Option<u16>,
+    output: Option<u64>,
+    whole: bool,
+}
+
+impl Asking {
+    /// It is being answered with this status.
+    pub fn status(&mut self, status: u16) {
+        self.status = Some(status);
+    }
+
+    /// It was answered whole.
+    pub fn whole(&mut self, one: &Generation) {
+        self.whole = true;
+        self.output = one.tokens.output.filter(|_| !one.tokens.output_estimated);
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        let ended = Instant::now();
+        let (dialect, status, output, whole) = (self.dialect, self.status, self.output, self.whole);
+        let asked = Asked { ended, dialect, duration: ended - self.began, status, output, whole };
+        let mut all = self.live.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() < own::MOST {
+            all.push(asked);
         }
     }
 }

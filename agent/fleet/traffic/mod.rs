@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::metrics::{Counted, Whose};
-use crate::sample::{Generation, Refusal, Source};
+use crate::sample::{Refusal, Source};
 use crate::view::{LogTailView, TapView};
 
 mod awake;
@@ -15,6 +15,7 @@ mod gone;
 mod live;
 mod names;
 mod notes;
+mod own;
 mod pace;
 mod record;
 mod refine;
@@ -25,11 +26,12 @@ mod window;
 
 pub(super) use awake::{Awake, is_load};
 pub(super) use gone::Gone;
-pub use live::{Connected, InFlight, Live};
+pub use live::{Asking, Connected, InFlight, Live};
 pub(super) use names::{Inventory, OTHER};
 pub(super) use settle::{Model, Models, began, was_answered};
 pub use slo::{MAX_SLOS, Slo};
 
+use own::Own;
 use pace::Pace;
 use window::Window;
 
@@ -63,6 +65,11 @@ pub(super) struct Traffic {
     clients: BTreeSet<Arc<str>>,
     window: Window,
     pace: Pace,
+    /// From when on it is watched. What ended before is told by a log: it counts, and tells nothing of now.
+    since: Instant,
+    /// Its log tells tokens. Not each does: an Ollama before 0.30 writes of requests alone.
+    log_tells_tokens: bool,
+    own: Own,
     last_end_at: Option<Timestamp>,
     /// When the last request of a user to each model ended; its models are among `used`.
     last_use: BTreeMap<String, Timestamp>,
@@ -76,7 +83,7 @@ struct Watched {
     lost: u64,
     /// Empty, with the room of what ended between the last two looks: under load it is needed again at once, and
     /// memory that the system gives anew costs as much as counting.
-    room: Vec<(Instant, Generation)>,
+    room: Vec<live::End>,
 }
 
 impl Traffic {
@@ -90,6 +97,9 @@ impl Traffic {
             clients: BTreeSet::new(),
             window: Window::new(now),
             pace: Pace::new(now),
+            since: now,
+            log_tells_tokens: false,
+            own: Own::default(),
             last_end_at: None,
             last_use: BTreeMap::new(),
         }
@@ -163,9 +173,28 @@ impl Traffic {
             return OTHER;
         }
         self.used.insert((model.to_owned(), source));
-        world.counted.traffic.touch(&Whose { target, model, source });
+        let whose = Whose { target, model, source };
+        if self.tells_tokens(source) {
+            world.counted.traffic.touch(&whose);
+        } else {
+            world.counted.traffic.touch_requests(&whose);
+        }
         self.touch_slos(target, model, source, world);
         model
+    }
+
+    /// Whether this source tells how many tokens came.
+    fn tells_tokens(&self, source: Source) -> bool {
+        source != Source::Log || self.log_tells_tokens
+    }
+
+    /// The log told tokens: from now on it is known that it does, of each model.
+    fn learn_tokens(&mut self, target: &str, world: &World<'_>) {
+        if !std::mem::replace(&mut self.log_tells_tokens, true) {
+            for (model, source) in self.used.iter().filter(|(_, source)| *source == Source::Log) {
+                world.counted.traffic.touch(&Whose { target, model, source: *source });
+            }
+        }
     }
 
     fn touch_slos(&self, target: &str, model: &str, source: Source, world: &World<'_>) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::live::End as Told;
 use super::window::Past;
 use super::{Inventory, MAX_SLOS, OTHER, Traffic, Watched, World, refine};
 use crate::metrics::Whose;
@@ -16,6 +17,9 @@ const MAX_CLIENTS: usize = 100;
 /// From so many ends between two looks on, the room that they took is kept for the next: below, it is no more than
 /// a page or two.
 const ROOM: usize = 16;
+
+/// Before a target was watched, and before every look at it.
+const LONG_AGO: Duration = Duration::from_secs(86_400);
 
 /// What a target's inventory says of one model, to one generation.
 #[derive(Debug, Clone)]
@@ -45,6 +49,7 @@ impl Traffic {
         for (source, watched) in &mut self.live {
             ended.push((*source, watched.take()));
             others.extend(watched.live.take_others());
+            self.own.learn(watched.live.take_asked());
             let traffic = &world.counted.traffic;
             let lost = watched.live.lost();
             traffic.count_lost(target, *source, lost.saturating_sub(watched.lost));
@@ -64,6 +69,9 @@ impl Traffic {
         }
         for (source, mut ended) in ended {
             let many = ended.len();
+            if source == Source::Log {
+                self.own.take_out(&mut ended, world.now);
+            }
             for (when, one) in ended.drain(..) {
                 self.count(target, source, when, one, models, world);
             }
@@ -81,33 +89,41 @@ impl Traffic {
         &mut self,
         target: &str,
         source: Source,
-        when: Instant,
+        when: Option<Instant>,
         mut one: Generation,
         models: &mut impl Models,
         world: &World<'_>,
     ) {
         refine::doubt(&mut one);
-        let Model { name, cold, context } = models.place(&one, when);
+        // What ended before anything was known of its model is placed where nothing is.
+        let ended = when.or_else(|| self.since.checked_sub(LONG_AGO)).unwrap_or(self.since);
+        let Model { name, cold, context } = models.place(&one, ended);
         // A log says by itself who left in the queue.
         if source != Source::Log {
             refine::phase(&mut one, models.inventory().kind);
         }
         refine::truncation(&mut one, context);
         let model = self.touch(target, &name, source, world);
-        let ago = world.now.saturating_duration_since(when);
-        let at = world.at.checked_sub(ago).unwrap_or(world.at);
-        if source != Source::Canary {
-            self.last_use.insert(model.to_owned(), at);
+        let at = when.map(|when| {
+            let ago = world.now.saturating_duration_since(when);
+            world.at.checked_sub(ago).unwrap_or(world.at)
+        });
+        if let Some(at) = at.filter(|_| source != Source::Canary) {
+            let last = self.last_use.entry(model.to_owned()).or_insert(at);
+            *last = at.max(*last);
+        }
+        if source == Source::Log && one.tokens.output.is_some() {
+            self.learn_tokens(target, world);
         }
         let traffic = &world.counted.traffic;
-        traffic.count(&Whose { target, model, source }, &one, cold, at);
+        traffic.count(&Whose { target, model, source }, &one, cold, at.unwrap_or(world.at));
         if let Some(client) = &one.client {
             traffic.count_client(target, self.client(client), 1);
         }
         if self.shown() != Some(source) {
             return;
         }
-        let mut past = Past::new(&one, cold, when);
+        let mut past = Past::new(&one, cold, ended);
         for (number, slo) in world.plan.slos.iter().take(MAX_SLOS).enumerate() {
             let applies = slo.is_for(target, model) && !one.loose;
             if let Some(missed) = applies.then(|| slo.missed(&one)).flatten() {
@@ -115,10 +131,12 @@ impl Traffic {
                 past.judge(number, missed);
             }
         }
-        self.window.push(past);
-        self.last_end_at = Some(at);
+        if when.is_some_and(|when| when >= self.since) {
+            self.window.push(past);
+        }
+        self.last_end_at = self.last_end_at.max(at);
         if let (Source::Log, Some(log)) = (source, &mut self.log) {
-            log.last_line_at = Some(at);
+            log.last_line_at = log.last_line_at.max(at);
         }
     }
 
@@ -136,13 +154,13 @@ impl Traffic {
 
 impl Watched {
     /// What ended since it was taken last.
-    fn take(&mut self) -> Vec<(Instant, Generation)> {
+    fn take(&mut self) -> Vec<Told> {
         self.live.swap(std::mem::take(&mut self.room))
     }
 
     /// What was taken, once it is counted: so `many` there were. A burst leaves nothing behind, nor do single
     /// requests.
-    fn give_back(&mut self, emptied: Vec<(Instant, Generation)>, many: usize) {
+    fn give_back(&mut self, emptied: Vec<Told>, many: usize) {
         self.room = if many >= ROOM && many >= emptied.capacity() / 4 { emptied } else { Vec::new() };
     }
 }

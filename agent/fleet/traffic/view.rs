@@ -29,7 +29,9 @@ impl Traffic {
             log: self.log.clone(),
             in_flight: in_flight.map(|(all, _)| all),
             decoding: in_flight.map(|(_, decoding)| decoding),
-            output_tokens_per_second: shown.and_then(|source| self.tokens_per_second(source, now)),
+            output_tokens_per_second: shown
+                .filter(|source| self.tells_tokens(*source))
+                .and_then(|source| self.tokens_per_second(source, now)),
             source: shown.map(|source| source.name().to_owned()),
             last_end_at: self.last_end_at,
             slos: self.slos(target, plan),

@@ -94,14 +94,15 @@ impl Window {
         Window { past: VecDeque::new(), since: now }
     }
 
-    /// One more request, after all before it.
+    /// One more request; a log may tell of one later than of those that ended after it.
     pub(super) fn push(&mut self, past: Past) {
         if self.past.len() >= MOST
             && let Some(oldest) = self.past.pop_front()
         {
             self.since = oldest.ended;
         }
-        self.past.push_back(past);
+        let before = self.past.iter().rposition(|one| one.ended <= past.ended);
+        self.past.insert(before.map_or(0, |before| before + 1), past);
     }
 
     /// Forgets what is too old.

@@ -37,8 +37,11 @@ impl Bench {
     /// The agent is started anew, with what it kept.
     fn restart(&mut self) {
         let positions = Positions::within(self.path("state"));
-        positions.save("box", "a place", self.follower.position()).unwrap();
-        self.follower = Follower::new(self.follower.place().clone(), positions.load("box", "a place"));
+        positions.save("box", "a place", self.follower.position(), &()).unwrap();
+        self.follower = Follower::new(
+            self.follower.place().clone(),
+            positions.load::<()>("box", "a place").map(|(position, ())| position),
+        );
     }
 }
 
@@ -113,10 +116,10 @@ fn a_restart_of_the_agent_goes_on_where_it_was_also_over_a_rotation() {
     let mut live = Vec::new();
     bench
         .follower
-        .look(&mut |line, is_live| live.push((String::from_utf8_lossy(line).into_owned(), is_live)));
+        .look(&mut |line, written| live.push((String::from_utf8_lossy(line).into_owned(), written.live)));
     assert_eq!(live, [("bc".into(), false), ("d".into(), false)], "written while the agent was away");
     bench.append("e\n");
-    bench.follower.look(&mut |_, is_live| live.push((String::new(), is_live)));
+    bench.follower.look(&mut |_, written| live.push((String::new(), written.live)));
     assert_eq!(live[2..], [(String::new(), true)]);
     bench.append("f\n");
     fs::rename(bench.path("server.log"), bench.path("server.log.1")).unwrap();

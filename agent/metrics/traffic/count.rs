@@ -33,6 +33,14 @@ impl Whose<'_> {
 impl Traffic {
     /// Makes the counters of a model be there, at zero, so that a first step is seen.
     pub fn touch(&self, whose: &Whose<'_>) {
+        self.touch_requests(whose);
+        for tokens in [&self.output_tokens_total, &self.tokens_estimated_total] {
+            tokens.of(whose.labels());
+        }
+    }
+
+    /// The same without those of tokens, where the source does not tell them: what is not told is not zero.
+    pub fn touch_requests(&self, whose: &Whose<'_>) {
         for reason in Failure::ALL {
             self.request_failures_total.of(whose.with(reason.name()));
         }
@@ -41,9 +49,6 @@ impl Traffic {
         }
         for cause in Truncation::ALL {
             self.requests_truncated_total.of(whose.with(cause.name()));
-        }
-        for tokens in [&self.output_tokens_total, &self.tokens_estimated_total] {
-            tokens.of(whose.labels());
         }
     }
 

@@ -1,5 +1,7 @@
 //! Who saw a generation, and what was spoken.
 
+use serde::{Deserialize, Serialize};
+
 /// Who saw a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
@@ -26,7 +28,7 @@ impl Source {
 }
 
 /// What is spoken: an API, and what is asked of it. Told by the path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Dialect {
     /// Ollama's `/api/generate`.
     OllamaGenerate,

@@ -1,7 +1,9 @@
 //! How a generation ended.
 
+use serde::{Deserialize, Serialize};
+
 /// How a generation ended. Each has exactly one end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum End {
     /// The server said that the answer is whole.
     Complete,
@@ -12,7 +14,7 @@ pub enum End {
 }
 
 /// Why a generation failed: a closed set, fit for a label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Failure {
     /// The server refused the connection.
     Refused,
@@ -103,7 +105,7 @@ impl Failure {
 }
 
 /// How far a generation was when its client left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Phase {
     /// The server had not begun with it, as far as can be seen from outside.
     Queued,
@@ -144,7 +146,7 @@ pub enum Finish {
 }
 
 /// By which limit something was cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Truncation {
     /// The most tokens that the request allows.
     Length,

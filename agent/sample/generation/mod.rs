@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::MeterFault;
 
 mod dialect;
@@ -94,7 +96,7 @@ impl Generation {
 }
 
 /// Tokens of one generation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tokens {
     /// Of the whole prompt, the cached ones too.
     pub input: Option<u64>,
@@ -109,7 +111,7 @@ pub struct Tokens {
 }
 
 /// What a server says of its own times in one answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerTimes {
     /// Getting the model ready: near zero if it was loaded. Ollama's `load_duration`, which holds its
     /// scheduler's queue too.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::sample::{Dialect, End, Failure, Phase};
 use crate::wire::dialect_of;
 
@@ -9,7 +11,7 @@ use crate::wire::dialect_of;
 const ROUNDED_FROM: Duration = Duration::from_secs(60);
 
 /// One answer to a request for a generation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Access {
     pub(super) dialect: Dialect,
     pub(super) status: u16,

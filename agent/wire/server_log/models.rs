@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use super::notices::Notice;
 
 /// A poll begins so long before it is recorded, at most; what it saw may be older than that.
@@ -16,8 +18,9 @@ pub struct Loaded {
     pub at: Instant,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Models {
+    #[serde(skip)]
     polled: Option<Loaded>,
     /// The model that the log named since it said that one is being loaded.
     named: Option<String>,
@@ -25,12 +28,17 @@ pub(super) struct Models {
     only: Option<String>,
     /// By the log, how many are loaded.
     pub(super) loaded: Option<u64>,
+    #[serde(skip)]
     changed: Option<Instant>,
 }
 
 impl Models {
     pub(super) fn polled(&mut self, loaded: Option<Loaded>) {
         self.polled = loaded;
+    }
+
+    pub(super) fn polled_now(&mut self) -> Option<Loaded> {
+        self.polled.take()
     }
 
     pub(super) fn hear(&mut self, notice: &Notice, now: Instant) {

@@ -1,8 +1,12 @@
 //! The tasks of llama-server that are under way, by the lines that tell of them, and what came of each.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::dates::Date;
 use super::slots::{Event, Line, Task};
 use crate::sample::{End, Failure, Phase, ServerTimes, Tokens, Truncation};
 
@@ -13,29 +17,33 @@ const MAX_TASKS: usize = 1024;
 const MAX_CUTS: usize = 64;
 
 /// Where a line stands.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct At {
     /// The line's number since the log is read.
     pub(super) line: u64,
-    /// When it was read.
-    pub(super) when: Instant,
-    /// The server's own clock.
+    /// When it was read, on the reader's own clock.
+    pub(super) when: Duration,
+    /// When it was written.
+    pub(super) date: Date,
+    /// The server's time since its start.
     pub(super) stamp: Option<Duration>,
     /// Which of a router's children wrote it.
     pub(super) child: Option<u16>,
 }
 
 /// A task, and which of a router's children has it.
-type Key = (Option<u16>, Task);
+pub(super) type Key = (Option<u16>, Task);
 
 /// What came of a task that ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Answer {
     /// The line that began it, if that was read.
     pub(super) launched: Option<u64>,
     /// The line that told its times, or its end.
     pub(super) line: u64,
-    pub(super) when: Instant,
+    pub(super) when: Duration,
+    /// When its last line was written. `None`: the log does not tell.
+    pub(super) date: Option<Timestamp>,
     pub(super) end: End,
     /// The server's time on it, without its queue. `None`: the log does not tell.
     pub(super) total: Option<Duration>,
@@ -55,8 +63,9 @@ pub(super) struct Tasks {
     cuts: VecDeque<u64>,
 }
 
-#[derive(Debug)]
-struct Open {
+/// A task that is under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Open {
     launched: Option<At>,
     seen: At,
     timed: Option<u64>,
@@ -79,6 +88,19 @@ impl Tasks {
             self.cuts.pop_front();
         }
         self.cuts.push_back(tokens);
+    }
+
+    /// The last that began of those under way, at most so many.
+    pub(super) fn open(&self, most: usize) -> Vec<(Key, Open)> {
+        let mut all: Vec<(Key, Open)> = self.open.iter().map(|(key, open)| (*key, open.clone())).collect();
+        all.sort_by_key(|(_, open)| std::cmp::Reverse(open.seen.line));
+        all.truncate(most);
+        all
+    }
+
+    /// With these under way.
+    pub(super) fn of(open: Vec<(Key, Open)>) -> Tasks {
+        Tasks { open: open.into_iter().collect(), ..Tasks::default() }
     }
 
     /// Takes a line; gives what came of a task that ends by it.
@@ -222,11 +244,12 @@ impl Open {
         let cached = self.cached.or_else(|| input?.checked_sub(computed?));
         let launched = self.launched;
         let stamps = launched.and_then(|from| at.stamp?.checked_sub(from.stamp?));
-        let seen = at.when.saturating_duration_since(launched.unwrap_or(self.seen).when);
+        let seen = at.when.saturating_sub(launched.unwrap_or(self.seen).when);
         (!self.muddled).then(|| Answer {
             launched: launched.map(|at| at.line),
             line: self.timed.unwrap_or(at.line),
             when: at.when,
+            date: at.date.written,
             end,
             total: self.total.filter(|_| end == End::Complete),
             took: self.total.or(stamps).unwrap_or(seen),

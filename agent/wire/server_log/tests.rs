@@ -34,17 +34,25 @@ impl Reading {
 
     fn lines<'a>(&mut self, lines: impl IntoIterator<Item = &'a str>) {
         for line in lines {
-            self.log.hear(line.as_bytes(), self.now, true);
+            self.hear(line.as_bytes(), true);
         }
         self.wait(0);
+    }
+
+    fn hear(&mut self, line: &[u8], live: bool) {
+        self.log.hear(line, Read { now: self.now, at: None, live });
+    }
+
+    fn settle(&mut self) {
+        self.ended.extend(self.log.settle(self.now).into_iter().map(|one| one.generation));
     }
 
     fn wait(&mut self, seconds: u64) {
         for _ in 0..seconds {
             self.now += Duration::from_secs(1);
-            self.ended.extend(self.log.settle(self.now));
+            self.settle();
         }
-        self.ended.extend(self.log.settle(self.now));
+        self.settle();
     }
 
     fn all(mut self) -> Vec<Generation> {
@@ -285,7 +293,7 @@ fn a_model_is_named_only_where_one_alone_was_loaded() {
     let model = |loaded: &[&str], age: Option<u64>, live: bool, before: &[&str]| {
         let mut reading = Reading::new();
         for line in before {
-            reading.log.hear(line.as_bytes(), reading.now, true);
+            reading.hear(line.as_bytes(), true);
         }
         reading.now += Duration::from_secs(60);
         let loaded = age.map(|age| Loaded {
@@ -293,7 +301,7 @@ fn a_model_is_named_only_where_one_alone_was_loaded() {
             at: reading.now.checked_sub(Duration::from_secs(age)).unwrap(),
         });
         reading.log.knows(None, loaded);
-        reading.log.hear(answer.as_bytes(), reading.now, live);
+        reading.hear(answer.as_bytes(), live);
         reading.all().remove(0).model
     };
     let loads = [
@@ -363,11 +371,11 @@ fn what_never_ends_or_comes_in_floods_takes_bounded_memory_and_nothing_is_lost()
     let mut reading = Reading::new();
     for task in 0..5000 {
         let line = format!("slot launch_slot_: id  0 | task {task} | processing task");
-        reading.log.hear(line.as_bytes(), reading.now, true);
+        reading.hear(line.as_bytes(), true);
     }
     for _ in 0..5000 {
         let line = "[GIN] 2026/11/22 - 09:24:04 | 200 |  1.3s |       127.0.0.1 | POST     \"/api/generate\"";
-        reading.log.hear(line.as_bytes(), reading.now, true);
+        reading.hear(line.as_bytes(), true);
     }
     assert!(reading.log.requests.len() <= MAX_WAITING);
     assert_eq!(reading.all().len(), 5000);
@@ -399,10 +407,10 @@ proptest::proptest! {
     fn any_bytes_give_an_answer(lines in proptest::collection::vec(proptest::collection::vec(0_u8.., 0..80), 0..30), from in 0_usize..150, cut in 0_usize..200) {
         let mut reading = Reading::new();
         for (line, of_real) in lines.iter().zip(OLLAMA.lines().skip(from)) {
-            reading.log.hear(line, reading.now, true);
+            reading.hear(line, true);
             let real = of_real.as_bytes();
-            reading.log.hear(&real[..cut.min(real.len())], reading.now, true);
-            reading.log.hear(&real[cut.min(real.len())..], reading.now, true);
+            reading.hear(&real[..cut.min(real.len())], true);
+            reading.hear(&real[cut.min(real.len())..], true);
         }
         reading.all();
     }

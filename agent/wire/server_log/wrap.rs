@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 /// A line without what stands around it.
 #[derive(Debug, PartialEq)]
 pub(super) struct Bare<'a> {
@@ -11,6 +13,8 @@ pub(super) struct Bare<'a> {
     pub(super) stamp: Option<Duration>,
     /// The port of the child that wrote it, as a llama-server that is a router marks it.
     pub(super) child: Option<u16>,
+    /// When a container's runtime got it.
+    pub(super) date: Option<Timestamp>,
 }
 
 /// Takes off JSON (llama-server's `--log-jsonl`, a container's log file), a container runtime's own words, and
@@ -19,14 +23,12 @@ pub(super) fn bare(line: &str) -> Bare<'_> {
     // A file that was cut under its writer begins with zeros.
     let line = line.trim_start_matches('\0').trim_end();
     if line.starts_with('{') {
-        let Some((text, stamp)) = json(line) else {
-            return Bare { text: line.into(), stamp: None, child: None };
-        };
-        return Bare { text: text.trim_end().to_owned().into(), stamp, child: None };
+        return json(line).unwrap_or(Bare { text: line.into(), stamp: None, child: None, date: None });
     }
-    let (child, line) = child(of_runtime(line).unwrap_or(line));
+    let (date, line) = of_runtime(line).map_or((None, line), |(date, text)| (Some(date), text));
+    let (child, line) = child(line);
     let (stamp, text) = stamp(line);
-    Bare { text: text.into(), stamp, child }
+    Bare { text: text.into(), stamp, child, date: date.and_then(|date| date.parse().ok()) }
 }
 
 /// `[48147] text`.
@@ -37,7 +39,7 @@ fn child(line: &str) -> (Option<u16>, &str) {
 }
 
 /// `{"type":"log","time":1574887,"msg":"slot …\n"}` of llama-server, `{"log":"…\n","stream":"stderr",…}` of Docker.
-fn json(line: &str) -> Option<(String, Option<Duration>)> {
+fn json(line: &str) -> Option<Bare<'_>> {
     #[derive(serde::Deserialize)]
     struct Entry {
         msg: Option<String>,
@@ -48,19 +50,20 @@ fn json(line: &str) -> Option<(String, Option<Duration>)> {
     let entry: Entry = serde_json::from_str(line).ok()?;
     if let Some(log) = entry.log {
         let (stamp, text) = stamp(&log);
-        return Some((text.to_owned(), stamp));
+        let date = entry.time.and_then(|time| time.as_str()?.parse().ok());
+        return Some(Bare { text: text.trim_end().to_owned().into(), stamp, child: None, date });
     }
-    let time = entry.time.and_then(|time| time.as_u64());
-    Some((entry.msg?, time.map(Duration::from_micros)))
+    let stamp = entry.time.and_then(|time| time.as_u64()).map(Duration::from_micros);
+    Some(Bare { text: entry.msg?.trim_end().to_owned().into(), stamp, child: None, date: None })
 }
 
-/// `2026-11-22T16:11:25.123456789Z stderr F text`: Kubernetes' runtimes.
-fn of_runtime(line: &str) -> Option<&str> {
+/// `2026-11-22T16:11:25.123456789Z stderr F text`: Kubernetes' runtimes. The date, and the text.
+fn of_runtime(line: &str) -> Option<(&str, &str)> {
     let (time, rest) = line.split_once(' ')?;
     let dated = time.len() >= 20 && time.as_bytes()[10] == b'T' && time.as_bytes()[0].is_ascii_digit();
     let (stream, rest) = rest.split_once(' ').filter(|_| dated)?;
     let (_, text) = rest.split_once(' ').filter(|(tag, _)| tag.starts_with(['F', 'P']))?;
-    ["stdout", "stderr"].contains(&stream).then_some(text)
+    ["stdout", "stderr"].contains(&stream).then_some((time, text))
 }
 
 /// `0.19.590.533 I text`: minutes, seconds, milliseconds and microseconds since the start, and the level. Each may
@@ -115,9 +118,13 @@ mod tests {
             ("99999999999999999999.0.0.0 I x", "99999999999999999999.0.0.0 I x", None),
             ("", "", None),
         ] {
-            assert_eq!(bare(line), Bare { text: text.into(), stamp, child: None }, "{line}");
+            let date = line.contains("2026-").then(|| {
+                let nanos = if line.starts_with('{') { 0 } else { 123_456_789 };
+                Timestamp::new(1_795_363_885, nanos).unwrap()
+            });
+            assert_eq!(bare(line), Bare { text: text.into(), stamp, child: None, date }, "{line}");
         }
         let of_child = bare("[48147] 0.00.000.007 I slot x");
-        assert_eq!(of_child, Bare { text: "slot x".into(), stamp: at(7), child: Some(48147) });
+        assert_eq!(of_child, Bare { text: "slot x".into(), stamp: at(7), child: Some(48147), date: None });
     }
 }
