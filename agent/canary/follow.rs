@@ -74,15 +74,13 @@ impl Follow {
             Self::Repeat(canaries) => {
                 let mut all = asking.fingerprint(suite);
                 all.extend(asking.long(suite));
-                let named = |question: &Question| canaries.contains(&question.canary);
-                if all.iter().any(named) {
-                    all.retain(named);
-                    return all;
-                }
-                // A fault of graded answers, or of the run as a whole.
-                let graded = canaries.iter().filter_map(|name| suite.canary(name));
-                let graded: Vec<Question> = graded.map(|one| asking.graded(one, Sampling::Greedy)).collect();
-                if graded.is_empty() { asking.fingerprint(suite) } else { graded }
+                all.retain(|question| canaries.contains(&question.canary));
+                // Those of which only a whole answer was at fault.
+                let rest = canaries.iter().filter(|name| all.iter().all(|asked| asked.canary != **name));
+                let rest: Vec<&Canary> = rest.filter_map(|name| suite.canary(name)).collect();
+                all.extend(rest.into_iter().map(|one| asking.graded(one, Sampling::Greedy)));
+                // A fault of the run as a whole has no name.
+                if all.is_empty() { asking.fingerprint(suite) } else { all }
             }
             Self::Burst(seeds) => {
                 let one = |(name, seed): &(String, u32)| {
@@ -128,6 +126,8 @@ mod tests {
         let (due, repeat) = Follow::of(&hard).remove(0);
         assert_eq!(due, Duration::from_secs(10));
         assert_eq!(names(&repeat.questions(&suite, &asking())), ["ar2", "p1"]);
+        let mixed = Follow::Repeat(vec!["ar1".into(), "js2".into()]).questions(&suite, &asking());
+        assert_eq!(names(&mixed), ["ar1", "js2"], "of js2 only the whole answer is known");
         let whole = Follow::Repeat(Vec::new());
         assert_eq!(whole.questions(&suite, &asking()).len(), 11, "a fault of no canary in particular");
 

@@ -12,6 +12,11 @@ pub struct Plan {
     pub target: String,
     /// The model, as the target's inventory spells it.
     pub model: String,
+    /// Where the server is, if no config and no agent knows it by that name: commands say so then.
+    pub url: Option<String>,
+    /// What the model does now is kept nowhere, so that it cannot be accepted yet.
+    #[serde(skip)]
+    pub unsaved: bool,
     /// False alarms a year that are put up with, over all streams of this model.
     pub alarms_a_year: f64,
     /// From one beat to the next, in seconds.
@@ -34,7 +39,24 @@ impl Plan {
 
     /// The command that asks the model by hand.
     pub(super) fn canary(&self) -> String {
-        format!("opsagent canary --target {} --model {}", self.target, self.model)
+        match &self.url {
+            Some(url) => format!("opsagent canary --url {url} --model {}", self.model),
+            None => format!("opsagent canary --target {} --model {}", self.target, self.model),
+        }
+    }
+
+    /// The command that makes a full baseline at once.
+    pub fn capture(&self) -> String {
+        match &self.url {
+            Some(url) => format!("opsagent baseline capture --url {url} --model {}", self.model),
+            None => format!("opsagent baseline capture {}", self.name()),
+        }
+    }
+
+    /// The command that takes what the model does now for right; with what comes before it, between backticks.
+    pub(super) fn accept(&self) -> String {
+        let accept = format!("`opsagent baseline accept {}`", self.name());
+        if self.unsaved { format!("`{} --save`, then {accept}", self.canary()) } else { accept }
     }
 
     /// `TARGET/MODEL`, as commands take it.
@@ -48,9 +70,34 @@ impl Default for Plan {
         Plan {
             target: String::new(),
             model: String::new(),
+            url: None,
+            unsaved: false,
             alarms_a_year: 0.1,
             every_seconds: 300.0,
             accepts_small_changes: true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_name_the_server_as_whoever_reads_them_can_reach_it() {
+        let named = Plan::new("box", "smol", Duration::from_secs(300));
+        assert_eq!(named.canary(), "opsagent canary --target box --model smol");
+        assert_eq!(named.capture(), "opsagent baseline capture box/smol");
+        assert_eq!(named.accept(), "`opsagent baseline accept box/smol`");
+        let url = Some("http://box:8080/".to_owned());
+        let alone = Plan { target: "box:8080".into(), url, unsaved: true, ..named };
+        assert_eq!(alone.canary(), "opsagent canary --url http://box:8080/ --model smol");
+        assert_eq!(alone.capture(), "opsagent baseline capture --url http://box:8080/ --model smol");
+        assert_eq!(
+            alone.accept(),
+            "`opsagent canary --url http://box:8080/ --model smol --save`, then `opsagent baseline accept box:8080/smol`"
+        );
+        let stored: Plan = serde_json::from_str(&serde_json::to_string(&alone).unwrap()).unwrap();
+        assert_eq!((stored.url, stored.unsaved), (alone.url, false), "a run that is stored is saved");
     }
 }

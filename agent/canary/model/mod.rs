@@ -112,7 +112,7 @@ impl Model {
         let mut done = asked?;
         // What follows asks nobody.
         drop(permit);
-        done.run.idle = since.idle(&presence, &self.name, setup);
+        done.run.idle = since.idle([Some(&presence), after.as_ref()], &self.name, setup);
         if after.is_some_and(|after| after.loaded == Some(false)) && done.has_failures() {
             let why = "the model left memory in the midst of the run, which says nothing then";
             return Err(Skipped(Skip::NotLoaded, why.into()));

@@ -40,10 +40,12 @@ impl Since {
         watched.then_some(used || beside || in_flight)
     }
 
-    /// Whether nobody else used the server since then, as far as can be seen.
-    pub(super) fn idle(&self, before: &Presence, model: &str, setup: &Setup) -> Option<bool> {
+    /// Whether nobody else used the server since then, as far as can be seen: at the looks before and after the run,
+    /// and by what passed between them.
+    pub(super) fn idle(&self, looks: [Option<&Presence>; 2], model: &str, setup: &Setup) -> Option<bool> {
         let others = self.others(model, setup);
-        let free = before.is_busy().map(|busy| !busy && others != Some(true));
+        let [before, after] = looks.map(|look| look.and_then(Presence::is_busy));
+        let free = before.map(|busy| !busy && after != Some(true) && others != Some(true));
         free.or_else(|| others.map(|others| !others))
     }
 }

@@ -97,7 +97,8 @@ async fn ask(args: &Args, out: &mut Out) -> Exit {
     let asked = part(args, &whole)?;
     // Before a token is spent: that it cannot be kept is worth knowing first.
     let key = Key::new(&picked.target.name, &picked.model);
-    let mut kept = Kept::open(key, &picked.config, &whole, args.save)?;
+    let url = picked.alone.then(|| picked.target.shown_url());
+    let mut kept = Kept::open(key, &picked.config, url, &whole, args.save)?;
     let done = asking::ask(args, &picked, &asked, &whole, &mut kept, &clients, &machine).await?;
     let answers = || done.all.iter().flat_map(|done| &done.run.answers);
     let silence = Silence::of(answers(), &whole);

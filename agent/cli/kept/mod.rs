@@ -52,8 +52,16 @@ impl Kept {
     ///
     /// # Errors
     /// It is to be written to and cannot be, or was made of other canaries than these.
-    pub(super) fn open(key: Key, config: &Config, suite: &Suite, save: bool) -> Result<Kept, Failure> {
+    /// `url`: where the server is, if nothing knows it by the key's name.
+    pub(super) fn open(
+        key: Key,
+        config: &Config,
+        url: Option<String>,
+        suite: &Suite,
+        save: bool,
+    ) -> Result<Kept, Failure> {
         let mut kept = Kept::nothing(key, config);
+        (kept.plan.url, kept.plan.unsaved) = (url, !save);
         let opened =
             place(config).and_then(|path| if save { Db::open(&path) } else { Db::open_existing(&path) });
         match opened {
@@ -143,6 +151,8 @@ impl Kept {
             None => Watch::new(self.plan.clone()),
         };
         self.watch.number_from(next);
+        let unsaved = self.plan.unsaved && !self.watch.has_candidate();
+        self.watch.name_commands(self.plan.url.clone(), unsaved);
         self.tag = stored.map(|stored| stored.tag);
         Ok(())
     }

@@ -63,9 +63,6 @@ impl Kept {
 
     /// How a baseline comes about.
     pub(super) fn how(&self) -> String {
-        format!(
-            "--save keeps this run for it, `opsagent baseline capture {}` makes a full one at once",
-            self.name()
-        )
+        format!("--save keeps this run for it, `{}` makes a full one at once", self.plan.capture())
     }
 }

@@ -6,8 +6,7 @@ use crate::sample::Fact;
 
 /// What to do, with commands as they are to be typed.
 pub(super) fn to_do(told: &Told<'_>) -> String {
-    let name = told.plan.name();
-    let accept = format!("`opsagent baseline accept {name}`");
+    let accept = told.plan.accept();
     let canary = told.plan.canary();
     if !told.sure {
         return format!("Do: wait for the next runs, or look now: `{canary}`");
@@ -43,7 +42,7 @@ pub(in crate::drift) fn told(plan: &Plan, changes: &[Change], small: bool, by_it
     if changes.is_empty() {
         return Vec::new();
     }
-    let accept = format!("`opsagent baseline accept {}`", plan.name());
+    let accept = plan.accept();
     let to_do = match (small, by_itself) {
         (true, true) => format!("nothing; a new baseline is made by itself. At once: {accept}"),
         (true, false) => format!("if it is meant: {accept}"),

@@ -86,9 +86,9 @@ pub(super) fn held_up(watch: &Watch) -> Option<String> {
         format!(
             "Weak: {beyond} of {all} runs are beyond the baseline, which has {} and grows no more: noise that it did not see, \
              or a fault that hits some of the answers, such as one of several replicas. If all is well: \
-             `opsagent baseline capture {}`",
+             `{}`",
             baseline.runs,
-            watch.plan.name()
+            watch.plan.capture()
         )
     })
 }

@@ -155,6 +155,11 @@ impl Watch {
         self.plan = plan;
     }
 
+    /// What the commands that it names are to say: [`Plan::url`] and [`Plan::unsaved`].
+    pub fn name_commands(&mut self, url: Option<String>, unsaved: bool) {
+        (self.plan.url, self.plan.unsaved) = (url, unsaved);
+    }
+
     /// Numbers below this are taken: baselines have them that it does not know of.
     pub fn number_from(&mut self, next: u32) {
         self.numbers = self.numbers.max(next.saturating_sub(1));
@@ -163,6 +168,11 @@ impl Watch {
     /// The baseline in force.
     pub fn baseline(&self) -> Option<&Baseline> {
         self.baseline.as_ref()
+    }
+
+    /// Whether it knows what the model does since it moved, so that this can be accepted.
+    pub fn has_candidate(&self) -> bool {
+        !self.changes.is_empty() || self.candidate.as_ref().is_some_and(|candidate| !candidate.is_empty())
     }
 
     /// Shows it a run. Runs are to come in the order in which they were made.

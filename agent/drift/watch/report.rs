@@ -78,7 +78,8 @@ fn capable(watch: &Watch) -> Vec<Capability> {
     let (Some(detectors), Some(baseline)) = (&watch.detectors, known) else {
         let runs = SIZES[0].saturating_sub(watch.learning.as_ref().map_or(0, super::Learning::taken));
         let note = Some(format!(
-            "nothing can be compared for {runs} more runs; a person can: opsagent baseline capture"
+            "nothing can be compared for {runs} more runs; a person can: {}",
+            watch.plan.capture()
         ));
         let nothing = Capability { change: "a change of the answers".into(), runs: None, note };
         return vec![nothing];

@@ -64,6 +64,8 @@ pub(in crate::cli) struct Picked {
     pub(in crate::cli) kind: &'static Kind,
     pub(in crate::cli) model: String,
     pub(in crate::cli) version: Option<String>,
+    /// Nothing but its address is known of the server: no config and no agent has a name for it.
+    pub(in crate::cli) alone: bool,
     /// The config, where there is one: its own canaries, where the store lies.
     pub(in crate::cli) config: Config,
 }
@@ -93,7 +95,8 @@ pub(in crate::cli) async fn pick(
     let unknown =
         || say(format!("cannot ask {}: its kind {:?} is not known here", shown(&target), sample.kind));
     let kind = servers::kind(sample.kind).ok_or_else(unknown)?;
-    if target.name.is_empty() {
+    let alone = target.name.is_empty();
+    if alone {
         target.name = name_of(kind, &target.url);
     }
     let model = model(&sample.models, args.model.as_deref(), args.load)
@@ -103,7 +106,7 @@ pub(in crate::cli) async fn pick(
         screen::note(&format!("the config has {} faults and is not used: opsagent check", faults.len()));
         Config::default()
     });
-    Ok(Picked { kind, model, version: sample.version.clone(), config, target })
+    Ok(Picked { alone, kind, model, version: sample.version.clone(), config, target })
 }
 
 /// A server that answers answers a look within this.
