@@ -33,10 +33,37 @@ pub fn upper(of: u64, all: u64, delta: f64) -> f64 {
     high
 }
 
-/// The part of `delta` that the bound number `number`, from 1, may take: δ · 6 / (π · number)². These parts sum up to
-/// `delta`, so that however often the bound is made anew, all of them hold together but for `delta`.
-pub fn share_of(delta: f64, number: u32) -> f64 {
-    delta * 6.0 / (std::f64::consts::PI * f64::from(number.max(1))).powi(2)
+/// What a bound takes of the probability that bounds are wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Share {
+    /// The probability with which it may be wrong.
+    pub delta: f64,
+    /// By how much that adds to the probability of a false alarm, at most.
+    pub cost: f64,
+}
+
+/// Runs of a baseline that lasts, and from which on a bound that doubles them is worth having.
+const LASTING: (u64, u64) = (150, 300);
+
+/// What a bound of so many runs takes of what is `left`: that of a `new` baseline, or one made anew since its runs have
+/// doubled. All take a part of what those before them left, so that whatever follows costs no more than all of it.
+///
+/// Most is kept for a full baseline, which lasts; and the first, after minutes, is to find something at all. **A bound
+/// that is soon replaced costs less than the probability that it is wrong.** With n runs it lasts n + 12 steps, and in
+/// those a rate that is above it makes a false alarm only if it is well above: then so lucky a baseline is rarer still.
+/// The supremum over all rates of (so lucky a baseline, and then an alarm) is below n / 150 of the bound's δ where no
+/// more than 0.01 is left, and grows more slowly than what is left; that is computed, not simulated, in
+/// `evidence/tests.rs`.
+pub fn share_of(left: f64, runs: u64, new: bool) -> Share {
+    let part = match new {
+        true if runs < 50 => 0.6,
+        true if runs < LASTING.0 => 0.15,
+        true => 0.94,
+        false if runs < LASTING.1 => 0.05,
+        false => 0.5,
+    };
+    let delta = part * left;
+    Share { delta, cost: delta * (runs as f64 / 150.0 * (left / 0.01).max(1.0)).min(1.0) }
 }
 
 impl Proportion {

@@ -17,7 +17,7 @@ const OF_BOUNDS: f64 = 0.2;
 const LEAST: f64 = 1e-6;
 
 /// Seconds of a year of 365 days.
-const YEAR: f64 = 365.0 * 86_400.0;
+pub(super) const YEAR: f64 = 365.0 * 86_400.0;
 
 impl Stream {
     /// Its share of the false alarms that are allowed. They sum up to 1; identity is an event, and costs none.
@@ -40,7 +40,9 @@ impl Stream {
 pub struct Budget {
     /// ln A: an alarm at and above it.
     pub threshold: f64,
-    /// The probability that the bounds of benign exceedances are wrong, all of this stream's together.
+    /// The probability of a false alarm since a bound of benign exceedances is wrong: of all bounds of this stream
+    /// together, those of baselines that follow by themselves among them. It is there anew each year, and when a person
+    /// says what the baseline is.
     pub delta: f64,
 }
 
@@ -49,7 +51,8 @@ impl Budget {
     /// A = N / (w (α − δ)), where N is the steps of a year, w the stream's share, α the alarms and δ what is kept for
     /// the bounds. So the streams' N / A sum up to α − δ, and their own δ, each its share of it, to δ.
     ///
-    /// Each stream has a bound of its own, which may be wrong: so δ is shared, and not given to each.
+    /// Each stream has bounds of its own, which may be wrong: so δ is shared, and not given to each; and within a stream
+    /// the bounds share it (see [`super::bound::share_of`]), however often the baseline grows or is made anew.
     pub fn of(stream: Stream, alarms: f64, seconds: f64) -> Budget {
         let alarms = alarms.max(LEAST);
         let share = stream.share().max(LEAST);

@@ -87,6 +87,11 @@ impl Evidence {
         &self.rate
     }
 
+    /// What is left of δ for the bounds of a next baseline.
+    pub(super) fn left(&self) -> f64 {
+        self.rate.left()
+    }
+
     /// Runs that a change takes to be found from now, if it makes `share` (0..1) of the runs exceed. `None`: the bound
     /// on benign runs is too wide for it yet, or it would take longer than anybody waits.
     ///

@@ -131,6 +131,12 @@ impl Quality {
         self.ln_sum().max(0.0)
     }
 
+    /// What is left of δ, of all checks, for the bounds of a next baseline.
+    pub(super) fn left(&self) -> f64 {
+        let checks = self.checks.values().map(|check| check.rate.left());
+        if self.checks.is_empty() { self.budget.delta } else { checks.sum() }
+    }
+
     /// Checks that are watched.
     pub fn checks(&self) -> usize {
         self.checks.len()

@@ -9,8 +9,8 @@ pub const QUARANTINE: usize = 12;
 
 /// Runs of a baseline and of the quiet time since, and the bound that they give.
 ///
-/// The bound is made anew whenever the count has doubled, the j-th with δ · 6 / (π j)², so that all of them hold
-/// together but for δ. Every run is counted, also one that exceeded: to leave those out would make the bound a
+/// The bound is made anew whenever the count has doubled, each with a [part](bound::share_of) of what is left of δ: so
+/// all of them together, and those of the baselines that follow, cost no more than δ. Every run is counted, also one that exceeded: to leave those out would make the bound a
 /// bound of nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
@@ -24,16 +24,17 @@ pub struct Rate {
     number: u32,
     /// At so many runs the next one is made.
     next: u64,
-    /// The probability that one of the bounds is wrong.
+    /// What is left of δ, the probability of a false alarm since a bound is wrong, for those to come.
     delta: f64,
     /// The bound in force, above 0 and up to 1.
     bound: f64,
 }
 
 impl Rate {
-    /// Of a baseline: so many runs, and those of them that exceeded.
-    pub fn new(exceeding: u64, runs: u64, delta: f64) -> Rate {
-        let bound = bound::upper(exceeding, runs, bound::share_of(delta, 1));
+    /// Of a baseline: so many runs, and those of them that exceeded; and what is left of δ.
+    pub fn new(exceeding: u64, runs: u64, left: f64) -> Rate {
+        let share = bound::share_of(left, runs, true);
+        let (bound, delta) = (bound::upper(exceeding, runs, share.delta), left - share.cost);
         Rate {
             runs,
             exceeding,
@@ -56,7 +57,9 @@ impl Rate {
         if self.runs >= self.next {
             self.number += 1;
             self.next = self.next.saturating_mul(2);
-            self.bound = bound::upper(self.exceeding, self.runs, bound::share_of(self.delta, self.number));
+            let share = bound::share_of(self.delta, self.runs, false);
+            self.bound = bound::upper(self.exceeding, self.runs, share.delta);
+            self.delta -= share.cost;
         }
     }
 
@@ -75,17 +78,15 @@ impl Rate {
         let runs = self.next.max(self.runs);
         let exceeding = self.exceeding + (share * (runs - self.runs) as f64).round() as u64;
         let number = self.number.saturating_add(1);
-        let bound = bound::upper(exceeding, runs, bound::share_of(self.delta, number));
+        let share = bound::share_of(self.delta, runs, false);
+        let (bound, delta) = (bound::upper(exceeding, runs, share.delta), self.delta - share.cost);
         let waiting = vec![false; QUARANTINE];
-        Rate {
-            runs,
-            exceeding,
-            waiting,
-            number,
-            next: runs.max(1).saturating_mul(2),
-            delta: self.delta,
-            bound,
-        }
+        Rate { runs, exceeding, waiting, number, next: runs.max(1).saturating_mul(2), delta, bound }
+    }
+
+    /// What is left of δ for bounds to come: these, or those of the next baseline.
+    pub(super) fn left(&self) -> f64 {
+        self.delta
     }
 
     /// The upper bound p̄ of the rate, above 0 and up to 1.
@@ -108,12 +109,12 @@ mod tests {
     fn the_bound_is_made_anew_when_the_count_has_doubled() {
         let mut rate = Rate::new(0, 300, 0.01);
         let first = rate.bound();
-        assert!((first - bound::upper(0, 300, bound::share_of(0.01, 1))).abs() < 1e-15);
+        assert!((first - bound::upper(0, 300, 0.94 * 0.01)).abs() < 1e-15);
         (0..311).for_each(|_| rate.observe(false));
         assert_eq!((rate.counted(), rate.bound()), ((599, 0), first));
         rate.observe(true);
         assert_eq!(rate.counted(), (600, 0), "the last 12 wait");
-        assert_eq!(rate.bound(), bound::upper(0, 600, bound::share_of(0.01, 2)));
+        assert!((rate.bound() - bound::upper(0, 600, 0.5 * 0.06 * 0.01)).abs() < 1e-12);
     }
 
     #[test]
@@ -130,6 +131,7 @@ mod tests {
         let mut rate = Rate::new(1, 100, 0.01);
         (0..112).for_each(|at| rate.observe(at % 10 == 0));
         assert_eq!(rate.counted(), (200, 11));
-        assert_eq!(rate.bound(), bound::upper(11, 200, bound::share_of(0.01, 2)));
+        let left = 0.01 - 0.15 * 0.01 * 100.0 / 150.0;
+        assert!((rate.bound() - bound::upper(11, 200, 0.05 * left)).abs() < 1e-12);
     }
 }

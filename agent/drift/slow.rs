@@ -69,6 +69,11 @@ impl Slow {
         }
     }
 
+    /// What is left of δ for the bounds of a next baseline.
+    pub(super) fn left(&self) -> f64 {
+        self.evidence().map_or(self.budget.delta, Evidence::left)
+    }
+
     /// ln A: an alarm at and above it.
     pub fn threshold(&self) -> f64 {
         self.budget.threshold

@@ -38,7 +38,8 @@ pub enum Severity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stream {
-    /// Facts that the server tells: an event, no test.
+    /// Facts that the server tells: an event, no test. And what it does with known prompts (cut, refused, counted
+    /// otherwise): an alarm at once where it stands.
     Identity,
     /// The distance of a run to the known states of the baseline.
     FingerprintFast,
@@ -132,9 +133,9 @@ pub struct Report {
     pub alarms: Vec<Alarm>,
     /// How much evidence each stream has.
     pub streams: Vec<StreamState>,
-    /// The last run's mean distance to the known states by probe, in nats. Absent: not asked, or not comparable.
+    /// Mean distance to the known states by probe, in nats, each as it was last asked. Absent: never, or not comparable.
     pub distances: Vec<(Probe, f64)>,
-    /// The last run's KLD equivalent, in nats. `None`: no log probabilities.
+    /// The KLD equivalent of the last run that asked the short canaries, in nats. `None`: no log probabilities.
     pub kld: Option<f64>,
     /// The lower end of the interval in which that lies in 95 of 100 cases, by how far the canaries differ among each
     /// other: a few canaries leave much open. `None`: there is but one, or no KLD.
@@ -197,7 +198,7 @@ pub struct Alarm {
 pub struct StreamState {
     /// Which.
     pub stream: Stream,
-    /// ln M.
+    /// ln M; while its alarm holds, not below the threshold.
     pub evidence: f64,
     /// ln A: an alarm at and above it.
     pub threshold: f64,

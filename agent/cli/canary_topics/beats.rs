@@ -11,8 +11,9 @@ pub(in crate::cli) static STREAMS: [Said; 6] = [
     said(
         "stream identity",
         FACT,
-        "What the server tells of itself and the model. A change is an event and no alarm.",
-        "opsagent canary history shows them.",
+        "What the server tells of itself and the model: a change is an event and no alarm. An alarm at once, without any \
+         test, is a known prompt that it cuts, counts otherwise, refuses or fails at since, twice in a row.",
+        "opsagent canary history shows both.",
     ),
     said(
         "stream fingerprint_fast",

@@ -48,9 +48,26 @@ fn mcnemar_is_that_of_scipy() {
 }
 
 #[test]
-fn the_parts_of_delta_sum_up_to_it() {
-    let sum: f64 = (1..100_000).map(|number| share_of(0.01, number)).sum();
-    assert!(sum < 0.01 && sum > 0.01 * 0.9999, "{sum}");
+fn whatever_bounds_are_made_they_cost_no_more_than_there_is_and_a_grown_baseline_has_its_part() {
+    let mut left = 0.01;
+    let mut take = |runs, new| {
+        let share = share_of(left, runs, new);
+        left -= share.cost;
+        (share.delta, left)
+    };
+    // As a baseline grows: a bound that has doubled, and the next baseline's.
+    for (runs, new) in [(20, true), (40, false), (40, true), (80, false), (100, true), (200, false)] {
+        take(runs, new);
+    }
+    let (full, _) = take(300, true);
+    assert!(full > 0.0059, "a full change takes four runs with 0.587 of it: {full}");
+    for doublings in 1..40 {
+        take(300 << doublings, false);
+    }
+    for _ in 0..100 {
+        let (delta, left) = take(300, true);
+        assert!(delta > 0.0 && left > 0.0);
+    }
 }
 
 #[test]

@@ -11,13 +11,18 @@ const LONG_PART: f64 = 0.1;
 /// Seconds from one run with the long prompts to the next.
 const LONG_EVERY: f64 = 3600.0;
 
-/// Looks beside the beat that may count as evidence, for each beat: a person's and those that look again. They add to
-/// the runs a year for which the false alarms are promised, and so the thresholds are set for as many more.
+/// Looks beside the beat that may count as evidence, for the time of each beat: a person's and those that look again.
+/// They add to the runs a year for which the false alarms are promised, and so the thresholds are set for as many more.
 pub(super) const EXTRA: f64 = 0.02;
 
-/// Graded answers for each beat that the quality's threshold is set for: two of the beat, and as many that are asked
+/// Graded answers in the time of a beat that the quality's threshold is set for: two of the beat, and as many that are asked
 /// again when a check that always passed failed.
 pub(super) const ANSWERS: f64 = 4.0;
+
+/// Seconds from one run with the long prompts to the next: a beat that is longer asks them each time.
+pub(super) fn long_every(plan: &Plan) -> f64 {
+    LONG_EVERY.max(plan.every_seconds)
+}
 
 /// What each detector may spend.
 pub(super) struct Budgets {
@@ -39,7 +44,7 @@ impl Budgets {
         };
         Budgets {
             short: part(of(Stream::FingerprintFast, beat), 1.0 - LONG_PART),
-            long: part(of(Stream::FingerprintFast, LONG_EVERY.max(beat)), LONG_PART),
+            long: part(of(Stream::FingerprintFast, long_every(plan) / (1.0 + EXTRA)), LONG_PART),
             sampler: of(Stream::Sampling, beat),
             slow: of(Stream::FingerprintSlow, beat * BLOCK as f64),
             quality: of(Stream::Quality, plan.every_seconds / ANSWERS),

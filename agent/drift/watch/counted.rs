@@ -1,6 +1,5 @@
 //! How many runs came to what.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// How many runs.
@@ -23,16 +22,4 @@ pub(super) struct Counted {
     pub brisk: u64,
     /// The last long prompts were off.
     pub long_off: bool,
-    /// Looks beside the beat that may still count as evidence.
-    pub extra: f64,
-    /// When the last look beside the beat counted.
-    pub extra_at: Option<Timestamp>,
-    /// Graded answers that may still count as evidence.
-    pub answers: f64,
 }
-
-/// Looks beside the beat that may count at first, and that are saved up at most.
-pub(super) const MOST_EXTRA: f64 = 12.0;
-
-/// Graded answers that may count at first, and that are saved up at most: each check of a suite twice.
-pub(super) const MOST_ANSWERS: f64 = 60.0;

@@ -1,9 +1,11 @@
 //! The evidence of each stream against one baseline.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::budgets::Budgets;
 use crate::drift::baseline::Baseline;
+use crate::drift::budget::{Budget, YEAR};
 use crate::drift::compare::Compared;
 use crate::drift::evidence::Evidence;
 use crate::drift::look::SAMPLER;
@@ -36,6 +38,9 @@ pub(super) struct Detectors {
     /// Speed while nobody else used the server. `None`: the baseline has too few such runs.
     #[serde(default)]
     performance: Option<Evidence>,
+    /// Since when δ is spent: after a year there is as much again. `None`: not known, of an earlier version.
+    #[serde(default)]
+    since: Option<Timestamp>,
 }
 
 /// What a run adds to each detector.
@@ -56,8 +61,33 @@ impl Steps {
 }
 
 impl Detectors {
-    pub(super) fn new(baseline: &Baseline, plan: &Plan) -> Detectors {
-        let budgets = Budgets::of(plan);
+    /// For a baseline that is made anew by a person's word: nothing of δ is spent.
+    pub(super) fn new(baseline: &Baseline, plan: &Plan, now: Timestamp) -> Detectors {
+        Detectors { since: Some(now), ..Detectors::of(baseline, &Budgets::of(plan)) }
+    }
+
+    /// For one that follows by itself: what those before it took of δ is gone, but for what came with the time.
+    pub(super) fn following(&self, baseline: &Baseline, plan: &Plan, now: Timestamp) -> Detectors {
+        let mut budgets = Budgets::of(plan);
+        let since = self.since.unwrap_or(now);
+        let years = now.duration_since(since).as_secs_f64().max(0.0) / YEAR;
+        let left =
+            |budget: &mut Budget, left: f64| budget.delta = (left + years * budget.delta).min(budget.delta);
+        left(&mut budgets.short, self.short.left());
+        left(&mut budgets.quality, self.quality.left());
+        for (budget, evidence) in [
+            (&mut budgets.long, &self.long),
+            (&mut budgets.sampler, &self.sampler),
+            (&mut budgets.performance, &self.performance),
+        ] {
+            left(budget, evidence.as_ref().map_or(budget.delta, Evidence::left));
+        }
+        let slow = self.slow.as_ref().map_or(budgets.slow.delta, Slow::left);
+        left(&mut budgets.slow, slow);
+        Detectors { since: Some(now), ..Detectors::of(baseline, &budgets) }
+    }
+
+    fn of(baseline: &Baseline, budgets: &Budgets) -> Detectors {
         // Those that were left out of it count against the bound: else benign ones among them would raise alarms.
         let (exceeding, runs) = (baseline.exceeding, baseline.runs + baseline.exceeding);
         let long_runs = baseline.long_runs + baseline.long_exceeding;
@@ -75,6 +105,7 @@ impl Detectors {
             slow: (!baseline.text_mode).then(|| Slow::new(budgets.slow)),
             quality: Quality::new(checks, budgets.quality),
             performance: baseline.band.map(|_| Evidence::new(0, baseline.idle_runs, budgets.performance)),
+            since: None,
         }
     }
 
@@ -98,10 +129,10 @@ impl Detectors {
     }
 
     /// For a new baseline of the fingerprint alone: what is known of checks and speed goes on.
-    pub(super) fn renewed(self, baseline: &Baseline, plan: &Plan) -> Detectors {
+    pub(super) fn renewed(self, baseline: &Baseline, plan: &Plan, now: Timestamp) -> Detectors {
+        let following = self.following(baseline, plan, now);
         let Detectors { quality, performance, .. } = self;
-        let new = Detectors::new(baseline, plan);
-        Detectors { quality, performance: performance.or(new.performance), ..new }
+        Detectors { quality, performance: performance.or(following.performance), ..following }
     }
 
     /// The evidence of checks, whose list may change while a baseline is in force.

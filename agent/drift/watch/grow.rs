@@ -135,15 +135,18 @@ fn make(watch: &mut Watch, sight: &Sight<'_>, all: bool, seen: &mut Seen) {
             // It is the same model as before, only better known: what was seen of it goes on.
             let counted = watch.counted;
             let (checks, beside) = (std::mem::take(&mut watch.checks), std::mem::take(&mut watch.beside));
-            let (last, detectors) = (watch.last.take(), watch.detectors.take());
+            let (last, latest) = (watch.last.take(), std::mem::take(&mut watch.latest));
+            let before = watch.detectors.take();
             watch.put_in_force(baseline.clone(), Some(learning), at);
-            if let Some(detectors) = detectors.filter(|_| of_others) {
-                watch.detectors = Some(detectors.renewed(&baseline, &watch.plan));
-            }
+            watch.detectors = match before {
+                Some(before) if of_others => Some(before.renewed(&baseline, &watch.plan, at)),
+                Some(before) => Some(before.following(&baseline, &watch.plan, at)),
+                None => watch.detectors.take(),
+            };
             watch.counted = counted;
             (watch.checks, watch.beside) = (checks, beside);
             watch.watch_checks();
-            watch.last = last;
+            (watch.last, watch.latest) = (last, latest);
             seen.events.push(Event { at, what: What::BaselineMade { number }, text });
             seen.made = Some(baseline);
         }

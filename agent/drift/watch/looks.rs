@@ -1,10 +1,8 @@
-//! Which runs count as evidence. The promise of few false alarms is for the steps of a year: as many as there are
-//! beats, and a few more, for which the thresholds are set. So a look beside the beat, by a person or to confirm, is
-//! always shown, and counts only as long as these few last. However often anybody looks, the promise holds.
+//! Which runs count as evidence. A look beside the beat, by a person or to confirm, is always shown, and counts only as
+//! long as the [`Purse`](super::purse::Purse) has a step for it.
 
-use super::budgets::{ANSWERS, EXTRA};
+use super::Watch;
 use super::observe::Sight;
-use super::{MOST_ANSWERS, MOST_EXTRA, Watch};
 use crate::sample::Purpose;
 
 /// Where numbers vary by themselves, what varies now may vary the same a moment later: one look in so long counts.
@@ -13,44 +11,50 @@ const NOISY_SECONDS: i64 = 120;
 /// Where they never do, it must only be another look.
 const STEADY_SECONDS: i64 = 15;
 
-/// Whether the run counts as a step of evidence.
-pub(super) fn counts(watch: &mut Watch, sight: &Sight<'_>) -> bool {
+/// What of a run counts as a step of evidence.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// Its short canaries, the sampler and its speed.
+    pub short: bool,
+    /// Its long prompts.
+    pub long: bool,
+}
+
+/// What of the run counts.
+pub(super) fn counts(watch: &mut Watch, sight: &Sight<'_>) -> Counts {
     let run = sight.run;
+    watch.purse.fill(run.at, &watch.plan);
+    let asks_long = sight.compared.as_ref().is_some_and(|compared| compared.long.is_some());
     match run.purpose {
         Purpose::Beat => {
-            let counted = &mut watch.counted;
-            counted.extra = (counted.extra + EXTRA).min(MOST_EXTRA);
-            counted.answers = (counted.answers + ANSWERS).min(MOST_ANSWERS);
-            return true;
+            watch.purse.beat();
+            if asks_long {
+                watch.purse.long_beat();
+            }
+            return Counts { short: true, long: true };
         }
-        // The long prompts have a detector of their own, for as many steps a year as there are hours.
-        Purpose::Long => return true,
-        Purpose::Capture => return false,
+        Purpose::Long => {
+            watch.purse.long_beat();
+            return Counts { short: false, long: true };
+        }
+        Purpose::Capture => return Counts::default(),
         Purpose::Confirm | Purpose::Manual => {}
     }
     let steady = watch.baseline.as_ref().is_some_and(|baseline| baseline.deterministic);
     // Where numbers are always the same, a change repeats to the bit, and a passing fault does not.
     if steady && sight.exceeds && sight.picture.faults.is_empty() && !repeats(watch, sight) {
-        return false;
+        return Counts::default();
     }
-    let counted = &mut watch.counted;
     let apart = if steady { STEADY_SECONDS } else { NOISY_SECONDS };
-    let long_ago = counted.extra_at.is_none_or(|at| run.at.duration_since(at).as_secs() >= apart);
-    if !sight.whole || !long_ago || counted.extra < 1.0 {
-        return false;
+    if !sight.whole || !watch.purse.look(run.at, apart) {
+        return Counts::default();
     }
-    counted.extra -= 1.0;
-    counted.extra_at = Some(run.at);
-    true
+    Counts { short: true, long: asks_long && watch.purse.long_look() }
 }
 
-/// Whether a graded answer counts: so many for each beat do, whoever asks them.
+/// Whether a graded answer counts: so many in the time of a beat do, whoever asks them.
 pub(super) fn answer_counts(watch: &mut Watch, purpose: Purpose) -> bool {
-    if purpose == Purpose::Capture || watch.counted.answers < 1.0 {
-        return false;
-    }
-    watch.counted.answers -= 1.0;
-    true
+    purpose != Purpose::Capture && watch.purse.answer()
 }
 
 /// Whether some answer that is off was the same, to the bit, since it moved.

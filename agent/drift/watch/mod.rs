@@ -24,19 +24,23 @@ mod counted;
 mod detectors;
 mod facts;
 mod grow;
+mod latest;
 mod looks;
 mod observe;
 mod others;
 mod person;
 mod policy;
+mod purse;
 mod quality;
 mod report;
 mod unwatched;
 
 use beside::Beside;
-use counted::{Counted, MOST_ANSWERS, MOST_EXTRA};
+use counted::Counted;
 use detectors::Detectors;
 pub use detectors::LEAST_LONG_RUNS;
+use latest::Latest;
+use purse::Purse;
 use quality::Recent;
 
 /// One model on one target, watched.
@@ -77,10 +81,14 @@ pub struct Watch {
     changes: Vec<Change>,
     /// The last run that was judged.
     last: Option<Picture>,
+    /// What was last told of each probe.
+    latest: Latest,
     /// The last one that exceeded, while that matters.
     off: Option<Picture>,
     /// Runs judged, of any kind, and since the baseline those compared and those that exceeded.
     counted: Counted,
+    /// Steps of evidence that may still be taken.
+    purse: Purse,
     verdict: Verdict,
     since: Option<Timestamp>,
     /// The largest KLD equivalent since it moved, nats.
@@ -118,8 +126,10 @@ impl Watch {
             facts: Facts::default(),
             changes: Vec::new(),
             last: None,
+            latest: Latest::default(),
             off: None,
-            counted: Counted { extra: MOST_EXTRA, answers: MOST_ANSWERS, ..Counted::default() },
+            counted: Counted::default(),
+            purse: Purse::default(),
             verdict: Verdict::Learning,
             since: None,
             farthest: 0.0,
@@ -188,7 +198,7 @@ impl Watch {
     /// From now on the model is held against this baseline; `learning` goes on if there is a larger one to come.
     fn put_in_force(&mut self, baseline: Baseline, learning: Option<Learning>, now: Timestamp) {
         self.numbers = self.numbers.max(baseline.number);
-        self.detectors = Some(Detectors::new(&baseline, &self.plan));
+        self.detectors = Some(Detectors::new(&baseline, &self.plan, now));
         for (fact, told) in &baseline.facts.of {
             self.facts.of.entry(*fact).or_insert_with(|| told.clone());
         }
@@ -201,9 +211,9 @@ impl Watch {
         self.beside = Beside::default();
         self.off = None;
         self.last = None;
+        self.latest = Latest::default();
         self.refused = None;
-        let Counted { extra, extra_at, answers, .. } = self.counted;
-        self.counted = Counted { extra, extra_at, answers, ..Counted::default() };
+        self.counted = Counted::default();
         self.baseline = Some(baseline);
         self.learning = learning.filter(|_| self.next_size().is_some());
         self.watch_checks();
@@ -220,7 +230,7 @@ impl Watch {
         let learning = if alarms.is_empty() { learning } else { Some(Learning::default()) };
         self.put_in_force(baseline, learning, now);
         if let (Some(baseline), Some(detectors)) = (&self.baseline, detectors) {
-            self.detectors = Some(detectors.renewed(baseline, &self.plan));
+            self.detectors = Some(detectors.renewed(baseline, &self.plan, now));
         }
         (self.alarms, self.recovery, self.checks) = (alarms, recovery, checks);
         (self.beside, self.withdrawn) = (beside, withdrawn);

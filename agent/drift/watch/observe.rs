@@ -39,6 +39,8 @@ pub(super) struct Sight<'a> {
     pub whole: bool,
     /// Whether it was slower than the baseline's slowest. `None`: not to be told.
     pub slower: Option<bool>,
+    /// Whether nothing before it spoke for a change any more.
+    pub calm: bool,
 }
 
 /// Takes a run in.
@@ -69,6 +71,7 @@ pub(super) fn observe(watch: &mut Watch, run: &Run, suite: &Suite) -> Seen {
         watch.off = Some(sight.picture.clone());
     }
     watch.last = Some(sight.picture.clone());
+    watch.latest.take(&sight);
     policy::gather(watch, &sight);
     alarm::raise(watch, raised, run.at, &mut seen);
     grow::learn(watch, &sight, &mut seen);
@@ -96,7 +99,7 @@ fn sight<'a>(watch: &Watch, run: &'a Run, look: Look<'a>) -> Sight<'a> {
     let Some(baseline) = watch.held() else {
         let picture = Picture::of_faults(&look, run.at);
         let exceeds = !picture.faults.is_empty();
-        return Sight { run, look, compared: None, picture, exceeds, whole: false, slower: None };
+        return Sight { run, look, compared: None, picture, exceeds, whole: false, slower: None, calm: true };
     };
     let mut compared = compare(&baseline, &look);
     if !watch.detectors.as_ref().is_some_and(super::Detectors::watches_long) {
@@ -117,7 +120,8 @@ fn sight<'a>(watch: &Watch, run: &'a Run, look: Look<'a>) -> Sight<'a> {
     } else {
         (compared.chat().count() + faulty) * 2 >= baseline.chat_canaries()
     };
-    Sight { run, look, compared: Some(compared), picture, exceeds, whole, slower }
+    let calm = watch.detectors.as_ref().is_none_or(super::Detectors::is_calm);
+    Sight { run, look, compared: Some(compared), picture, exceeds, whole, slower, calm }
 }
 
 fn count(watch: &mut Watch, sight: &Sight<'_>) {
@@ -158,17 +162,20 @@ fn statistics(watch: &mut Watch, sight: &Sight<'_>) -> Vec<Stream> {
             answers.push((graded.canary, !graded.failed.is_empty()));
         }
     }
-    let mut steps = if counts { Steps::of(compared) } else { Steps::default() };
+    let mut steps = Steps::of(compared);
     let faulty = |fault: &crate::drift::picture::FaultSeen| {
         !fault.long && !matches!(fault.kind, FaultKind::Status | FaultKind::ServerError)
     };
-    if counts && sight.picture.faults.iter().any(faulty) {
+    if sight.picture.faults.iter().any(faulty) {
         steps.short = Some(true);
     }
-    if !sight.whole {
+    if !sight.whole || !counts.short {
         (steps.short, steps.sampler) = (None, None);
     }
-    if counts {
+    if !counts.long {
+        steps.long = None;
+    }
+    if counts.short {
         steps.slower = sight.slower;
         let tolerance = watch.baseline.as_ref().map(|baseline| baseline.slow_tolerance);
         steps.score = compared.score.filter(|_| sight.whole).zip(tolerance);

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Watch, policy};
+use super::{Watch, facts, policy};
 use crate::drift::baseline::Baseline;
 use crate::drift::held::Fit;
 use crate::drift::learning::Learning;
@@ -75,10 +75,11 @@ impl Watch {
         let baseline = making::make(&learning, (&last.suite, &asked), self.numbers + 1, true)?;
         self.suite.clone_from(&last.suite);
         self.asked = asked;
+        let mut events = facts::told(&mut self.facts, &learning.facts, now, &self.plan);
         let number = baseline.number;
         let text = format!("{}: baseline {number} was captured ({} runs)", self.plan.name(), baseline.runs);
         self.put_in_force(baseline.clone(), Some(learning), now);
-        let events = vec![Event { at: now, what: What::BaselineMade { number }, text }];
+        events.push(Event { at: now, what: What::BaselineMade { number }, text });
         Ok(Seen { events, made: Some(baseline), ..Seen::default() })
     }
 }

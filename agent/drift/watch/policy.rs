@@ -16,7 +16,8 @@ use crate::sample::Fact;
 /// Runs after a small announced change, for the policy to take it over: a first baseline's.
 const POLICY_RUNS: u64 = 20;
 
-/// Gathers what the model does from the first run on that exceeded, or that told another fact.
+/// Gathers what the model does from the run on with which it moved, or that told another fact.
+///
 pub(super) fn gather(watch: &mut Watch, sight: &Sight<'_>) {
     if watch.baseline.is_none() {
         return;
@@ -32,7 +33,7 @@ pub(super) fn gather(watch: &mut Watch, sight: &Sight<'_>) {
         watch.candidate = None;
         watch.off = None;
     }
-    if watch.candidate.is_none() {
+    if watch.candidate.is_none() || begins(watch, sight) {
         watch.farthest = 0.0;
         watch.candidate = moved.then(Learning::default);
     }
@@ -44,6 +45,16 @@ pub(super) fn gather(watch: &mut Watch, sight: &Sight<'_>) {
             candidate.take(sight.run, &sight.look);
         }
     }
+}
+
+/// Whether what is gathered begins anew with the run, as long as no alarm holds. One that exceeds by chance, some runs
+/// before a change, is none that it began with: what the model did in between is not what it does now.
+fn begins(watch: &Watch, sight: &Sight<'_>) -> bool {
+    let told = watch.changes.iter().any(|change| change.at == sight.run.at);
+    // Nothing before it speaks for a change any more. Where a change was told, evidence of it may be no alarm, and begin
+    // at nothing again and again: there only a run that exceeds after many clean ones is another beginning.
+    let calm = if watch.changes.is_empty() { sight.calm } else { watch.counted.spell == 1 };
+    watch.alarms.is_empty() && (told || sight.exceeds && calm)
 }
 
 /// Whether the server told the change, and it moved the answers by next to nothing and lost no check. That is said of

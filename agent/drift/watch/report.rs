@@ -9,7 +9,9 @@ use crate::drift::kld;
 use crate::drift::oncall::{self, Told};
 use crate::drift::picture::Picture;
 use crate::drift::severity::severity;
-use crate::drift::{Capability, Cause, CheckLost, Learning, Report, Severity, Stream, Verdict, cause};
+use crate::drift::{
+    Capability, Cause, CheckLost, Learning, Report, Severity, Stream, StreamState, Verdict, cause,
+};
 
 impl Watch {
     /// Checks that the baseline always passed and that fail now.
@@ -34,7 +36,7 @@ pub(super) fn report(watch: &Watch, _now: Timestamp) -> Report {
         None
     };
     let cause = picture.and_then(|picture| cause::cause(picture, &watch.changes));
-    let last = watch.last.as_ref();
+    let last = watch.latest.short.as_ref();
     let detectors = watch.detectors.as_ref();
     let baseline = watch.held();
     let kld = last.and_then(|last| kld::interval(last.kld?, last.kld_error?));
@@ -44,8 +46,8 @@ pub(super) fn report(watch: &Watch, _now: Timestamp) -> Report {
         cause,
         since: watch.since,
         alarms: watch.alarms.clone(),
-        streams: detectors.map(super::Detectors::states).unwrap_or_default(),
-        distances: last.map(|last| last.distances.clone()).unwrap_or_default(),
+        streams: streams(watch),
+        distances: watch.latest.distances(),
         kld: last.and_then(|last| last.kld),
         kld_low: kld.map(|(low, _)| low),
         kld_high: kld.map(|(_, high)| high),
@@ -71,6 +73,18 @@ pub(super) fn report(watch: &Watch, _now: Timestamp) -> Report {
         dated: watch.facts.is_dated(),
         words: words(watch, picture, cause),
     }
+}
+
+/// How much evidence each stream has. While its alarm holds it is at its threshold: the sums began anew with the alarm,
+/// and take nothing in until it ends. A fault that needs no test has all that it needs, too.
+fn streams(watch: &Watch) -> Vec<StreamState> {
+    let states = watch.detectors.as_ref().map(super::Detectors::states).unwrap_or_default();
+    let holds = |stream| watch.alarms.iter().any(|alarm| alarm.stream == stream);
+    let one = |state: StreamState| {
+        let least = if holds(state.stream) { state.threshold } else { 0.0 };
+        StreamState { evidence: state.evidence.max(least), ..state }
+    };
+    states.into_iter().map(one).collect()
 }
 
 fn capable(watch: &Watch) -> Vec<Capability> {

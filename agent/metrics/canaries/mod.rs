@@ -1,6 +1,6 @@
 //! The metrics of canaries and drift, and of the store that they stand on: read off the view.
 //!
-//! Some 90 series a model that is asked, and none of any other. Counters are there at zero from the start on. What
+//! Up to 89 series a model that is asked, and none of any other. Counters are there at zero from the start on. What
 //! needs a comparison is there once there was one: a model that is being learned is not said to be steady.
 
 use super::declare::metrics;
@@ -10,7 +10,7 @@ mod fill;
 metrics! {
     /// What canaries found of each model, and how the store fares.
     pub(super) struct OfCanaries<'a> in "opsagent_" {
-        /// Evidence that the model answers otherwise than its baseline, by stream: ln M. An alarm is raised where it reaches drift_evidence_threshold.
+        /// Evidence that the model answers otherwise than its baseline, by stream: ln M. An alarm is raised where it reaches drift_evidence_threshold, and it stays there while the alarm holds. No series of a stream that cannot tell yet: fingerprint_slow warms up for a week.
         drift_evidence: Gauge ["target", "model", "stream"],
         /// Evidence of a model at which an alarm is raised, by stream: ln A. It grows with the runs of a year and falls with the false alarms that the config allows.
         drift_evidence_threshold: Gauge ["target", "model", "stream"],
@@ -18,17 +18,17 @@ metrics! {
         drift_state: Gauge ["target", "model", "severity"],
         /// 1 for what most likely happened to the model while an alarm holds or something moved, 0 for the others: weights, attention_path, template, sampling, context, corruption, chunking, unknown. No series before a first baseline.
         drift_cause: Gauge ["target", "model", "cause"],
-        /// Alarms of drift that the agent raised, by stream (fingerprint_fast, fingerprint_slow, quality, sampling, performance) and severity (info, warning, critical).
+        /// Alarms of drift that the agent raised, by stream (identity: a prompt that is cut, refused or counted otherwise, or that the server fails at, since, twice in a row; fingerprint_fast, fingerprint_slow, quality, sampling, performance) and severity (info, warning, critical).
         drift_alarms_total: Counter ["target", "model", "stream", "severity"],
         /// 1 for what holds of the model by its canaries, 0 for the others: learning, steady, suspect, drifting, failing (no answer that could be judged, several runs in a row).
         canary_verdict: Gauge ["target", "model", "verdict"],
-        /// Mean distance of the last run's answers of the model to the states known from its baseline, in nats, by probe: p0 (one raw token), p1 (a few), long (long prompts), chat (chat canaries), sampling (what shows the sampler).
+        /// Mean distance of the model's answers to the states known from its baseline, in nats, by probe, each as it was last asked: p0 (one raw token), p1 (a few), long (long prompts), chat (chat canaries), sampling (what shows the sampler).
         canary_distance_nats: Gauge ["target", "model", "probe"],
-        /// Kullback-Leibler divergence of the last run's first tokens of the model from its baseline, in nats: comparable with what llama-perplexity measures, and of a few answers only: /api/v1/view tells as kld_low and kld_high between which numbers it is. No series where the server tells no log probabilities.
+        /// Kullback-Leibler divergence of the model's first tokens, as they were last asked, from its baseline, in nats: comparable with what llama-perplexity measures, and of a few answers only: /api/v1/view tells as kld_low and kld_high between which numbers it is. No series where the server tells no log probabilities.
         canary_kld: Gauge ["target", "model"],
-        /// Chat canaries of the last run whose greedy text is one that is known of the model, of all asked, 0..1.
+        /// Chat canaries whose greedy text is one that is known of the model, of all of the last run that asked them, 0..1.
         canary_text_match_ratio: Gauge ["target", "model"],
-        /// Canaries of the last run whose text first differs at a token of which the model was sure in its baseline.
+        /// Canaries of the last run that asked them whose text first differs at a token of which the model was sure in its baseline.
         canary_confident_flips: Gauge ["target", "model"],
         /// Canaries that the model passes, of all of the category, 0..1, each as it was last asked.
         canary_pass_ratio: Gauge ["target", "model", "category"],

@@ -14,7 +14,7 @@ const QUIET: f64 = 12.0;
 const LEFT: f64 = 0.1;
 
 impl Detectors {
-    /// How much evidence each stream has.
+    /// How much evidence each stream has. One that warms up, or has no check to watch, has none: that is not zero.
     pub(in crate::drift::watch) fn states(&self) -> Vec<StreamState> {
         let of = |stream, evidence: &Evidence| StreamState {
             stream,
@@ -30,16 +30,13 @@ impl Detectors {
             _ => short,
         };
         let mut states = vec![fast];
-        states.extend(self.slow.as_ref().map(|slow| StreamState {
-            stream: Stream::FingerprintSlow,
-            evidence: slow.evidence().map_or(0.0, Evidence::ln_m),
-            threshold: slow.threshold(),
-        }));
-        states.push(StreamState {
+        let slow = self.slow.as_ref().and_then(Slow::evidence);
+        states.extend(slow.map(|evidence| of(Stream::FingerprintSlow, evidence)));
+        states.extend((self.quality.checks() > 0).then(|| StreamState {
             stream: Stream::Quality,
             evidence: self.quality.ln_m(),
             threshold: self.quality.threshold(),
-        });
+        }));
         states.extend(self.sampler.as_ref().map(|evidence| of(Stream::Sampling, evidence)));
         states.extend(self.performance.as_ref().map(|evidence| of(Stream::Performance, evidence)));
         states
@@ -68,6 +65,12 @@ impl Detectors {
         };
         let each = detectors.into_iter().flatten().map(|evidence| evidence.quiet() + LEFT);
         each.fold(QUIET.ln(), f64::max)
+    }
+
+    /// Whether single runs have no more evidence than quiet ones leave: what exceeds next is where a change begins.
+    pub(in crate::drift::watch) fn is_calm(&self) -> bool {
+        let runs = [Some(&self.short), self.long.as_ref(), self.sampler.as_ref()];
+        runs.into_iter().flatten().all(|evidence| evidence.ln_m() <= QUIET.ln().max(evidence.quiet() + LEFT))
     }
 
     /// The streams that are more than half way to an alarm.
@@ -104,5 +107,17 @@ impl Detectors {
     /// Upper bound of the rate of runs that exceed although nothing changed.
     pub(in crate::drift::watch) fn bound(&self) -> f64 {
         self.short.rate().bound()
+    }
+
+    /// Steps of the short canaries that were taken in.
+    #[cfg(test)]
+    pub(in crate::drift::watch) fn counted(&self) -> u64 {
+        self.short.rate().counted().0
+    }
+
+    /// What is left of δ for the bounds of the short canaries.
+    #[cfg(test)]
+    pub(in crate::drift::watch) fn left(&self) -> f64 {
+        self.short.left()
     }
 }

@@ -147,3 +147,58 @@ fn a_small_change_that_was_told_hides_no_lost_quality_and_waits_for_a_person() {
     }
     assert!(holds(&watch, Stream::Quality));
 }
+
+#[test]
+fn what_is_accepted_is_what_it_does_since_it_moved_and_not_what_it_did_before() {
+    let suite = suite();
+    let mut model = Model::new();
+    let mut watch = captured(&mut model, 300);
+    model.weights = 0.8;
+    watch.observe(&model.beat(), &suite);
+    model.weights = 0.0;
+    // One run was off by chance, and those after it were clean; then the model is replaced.
+    (0..8).for_each(|_| drop(watch.observe(&model.beat(), &suite)));
+    model.weights = 1.4;
+    until_alarm(&mut watch, &mut model, 6).unwrap();
+    let made = watch.accept(model.at).unwrap().made.unwrap();
+    let states: Vec<usize> = made.canaries.values().map(|known| known.states.len()).collect();
+    assert!(states.iter().all(|states| *states == 1), "{states:?}");
+    assert!((3..=5).contains(&made.runs), "{} runs", made.runs);
+    model.weights = 0.0;
+    assert_eq!(watch.observe(&model.beat(), &suite).result, Judged::Exceed, "it is another model again");
+}
+
+#[test]
+fn evidence_stays_at_its_threshold_while_the_alarm_holds() {
+    let suite = suite();
+    let mut model = Model::new();
+    let mut watch = captured(&mut model, 300);
+    let fast = |watch: &Watch| {
+        let streams = watch.report(Timestamp::default()).streams;
+        *streams.iter().find(|state| state.stream == Stream::FingerprintFast).unwrap()
+    };
+    model.weights = 0.8;
+    until_alarm(&mut watch, &mut model, 4).unwrap();
+    for _ in 0..30 {
+        assert!(fast(&watch).evidence >= fast(&watch).threshold, "{:?}", fast(&watch));
+        watch.observe(&model.beat(), &suite);
+    }
+    model.weights = 0.0;
+    (0..12).for_each(|_| drop(watch.observe(&model.beat(), &suite)));
+    assert!(watch.alarms.is_empty() && fast(&watch).evidence < 1.0, "{:?}", fast(&watch));
+}
+
+#[test]
+fn a_stream_that_warms_up_has_no_evidence_which_is_not_zero() {
+    let mut model = Model::new();
+    let mut watch = captured(&mut model, 300);
+    let has = |watch: &Watch| {
+        let streams = watch.report(Timestamp::default()).streams;
+        streams.iter().any(|state| state.stream == Stream::FingerprintSlow)
+    };
+    let week = 7 * 288;
+    (0..week - 1).for_each(|_| drop(watch.observe(&model.beat(), &suite())));
+    assert!(!has(&watch));
+    watch.observe(&model.beat(), &suite());
+    assert!(has(&watch));
+}

@@ -140,3 +140,36 @@ fn how_sure_a_model_was_is_measured_by_its_own_noise_where_that_is_known() {
     let (noisy, learned) = margin(&mut Model::noisy());
     assert!(learned && (0.8..2.0).contains(&noisy), "{noisy}");
 }
+
+/// What was spent of δ by the bounds of the short canaries so far, of what a stream has.
+fn spent(watch: &Watch) -> f64 {
+    let whole = budgets::Budgets::of(&watch.plan).short.delta;
+    1.0 - watch.detectors.as_ref().unwrap().left() / whole
+}
+
+#[test]
+fn all_bounds_of_a_baseline_that_grows_share_what_one_may_be_wrong_by() {
+    let mut model = Model::new();
+    let mut watch = grown(&mut model, 20);
+    let mut before = 0.0;
+    for runs in [40, 100, 300] {
+        assert!(spent(&watch) > before && spent(&watch) < 1.0, "{} before {runs}", spent(&watch));
+        before = spent(&watch);
+        while watch.baseline().is_some_and(|baseline| baseline.runs < runs) {
+            watch.observe(&model.beat(), &suite());
+        }
+    }
+    assert!(spent(&watch) > before && spent(&watch) < 1.0, "{}", spent(&watch));
+    // A change that the server told makes one more by policy.
+    before = spent(&watch);
+    model.facts.of.insert(Fact::Version, "llama.cpp b9100".into());
+    model.weights = 0.05;
+    assert!((0..40).any(|_| watch.observe(&model.beat(), &suite()).made.is_some()));
+    assert!(spent(&watch) > before && spent(&watch) < 1.0, "{}", spent(&watch));
+    // A year later there is as much again, and a person's word begins anew.
+    model.at += jiff::SignedDuration::from_hours(24 * 400);
+    model.facts.of.insert(Fact::Version, "llama.cpp b9200".into());
+    model.weights = 0.1;
+    assert!((0..40).any(|_| watch.observe(&model.beat(), &suite()).made.is_some()));
+    assert!(spent(&watch) < 0.1, "{}", spent(&watch));
+}

@@ -140,11 +140,25 @@ impl Model {
         self.run(Purpose::Long)
     }
 
+    /// A person's whole command, so many seconds after the last run: all canaries, the long ones too.
+    pub(super) fn by_hand(&mut self, seconds: i64) -> Run {
+        self.at += SignedDuration::from_secs(seconds);
+        self.run(Purpose::Manual)
+    }
+
+    /// One canary alone, asked again.
+    pub(super) fn again(&mut self, canary: &str) -> Run {
+        let mut run = self.look_again(10);
+        run.answers.retain(|answer| answer.canary == canary && answer.part == Part::Fingerprint);
+        run
+    }
+
     fn run(&mut self, purpose: Purpose) -> Run {
         self.runs += u64::from(purpose != Purpose::Long);
         let hit = self.random.unit() < self.share;
         let mut answers = Vec::new();
-        let long = purpose == Purpose::Beat && self.runs.is_multiple_of(self.long_each);
+        let by_hand = purpose == Purpose::Manual;
+        let long = by_hand || purpose == Purpose::Beat && self.runs.is_multiple_of(self.long_each);
         let only_long = purpose == Purpose::Long;
         let mut names: Vec<&str> = Vec::new();
         if !only_long {
@@ -162,9 +176,10 @@ impl Model {
         if !self.text_only && !only_long {
             answers.push(self.sampler(hit));
         }
-        let graded = [(self.runs * 2) % 8, (self.runs * 2 + 1) % 8];
+        let turn = |nth: usize| by_hand || nth as u64 / 2 == self.runs % 4;
+        let graded: Vec<&str> = (0..CHAT.len()).filter(|nth| turn(*nth)).map(|nth| CHAT[nth]).collect();
         for canary in graded.into_iter().filter(|_| !only_long) {
-            answers.push(self.answer(CHAT[canary as usize], Part::Graded, hit));
+            answers.push(self.answer(canary, Part::Graded, hit));
         }
         for canary in self.own.clone().into_iter().filter(|_| !only_long) {
             answers.push(self.answer(canary, Part::Graded, hit));
