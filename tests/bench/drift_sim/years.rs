@@ -13,9 +13,6 @@ pub const YEAR: usize = 105_120;
 /// Runs of a full baseline.
 pub const BASELINE: usize = 300;
 
-/// False alarms a year that no kind of noise may pass.
-pub const ALARM_LIMIT: f64 = 0.1;
-
 /// Seconds from run to run.
 const BEAT: f64 = 300.0;
 
