@@ -101,6 +101,7 @@ impl OnePlace {
     pub fn user(&self, model: &str) {
         let body = json!({ "model": model, "prompt": "Hi", "stream": false, "raw": true }).to_string();
         let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
         let length = body.len();
         write!(
             stream,
@@ -165,14 +166,14 @@ impl OnePlace {
             };
             let end = if closes { "Connection: close\r\n" } else { "" };
             let length = answer.len();
-            write!(
-                writer,
-                "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n{end}Content-Length: {length}\r\n\r\n"
-            )?;
-            writer.write_all(&answer)?;
+            let head =
+                format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n{end}Content-Length: {length}\r\n\r\n");
+            let written = writer.write_all(head.as_bytes()).and_then(|()| writer.write_all(&answer));
+            // The place is free again also where whoever asked had left.
             if matches!(path, "/api/chat" | "/api/generate") {
                 self.end();
             }
+            written?;
             if closes {
                 return Ok(());
             }
